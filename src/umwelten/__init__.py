@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         Tokens,
     )
     from umwelten.api.scores import ScorerFigures, Scores
+    from umwelten.choices import Message
     from umwelten.errors import (
         ConfigError,
         EvaluationBusy,
@@ -128,6 +129,7 @@ __all__ = [
     "LocalModelError",
     "Math",
     "Memory",
+    "Message",
     "NeverRun",
     "Number",
     "Python",
@@ -175,6 +177,7 @@ _HOMES = {
     "LearnJob": "umwelten.api.memory_store",
     "Learnt": "umwelten.evaluation.memory.collection",
     "Memory": "umwelten.api.memory_store",
+    "Message": "umwelten.choices",
     "MCP": "umwelten.api.mcp",
     "RunState": "umwelten.evaluation.run_state",
     "ScoreJob": "umwelten.api.score_job",

@@ -1,6 +1,6 @@
-"""The words that some settings may have."""
+"""What some settings may be: words, and messages."""
 
-from typing import Literal
+from typing import Literal, TypedDict
 
 PdfMode = Literal["auto", "native", "text", "images"]
 """How PDF files are sent: "auto" as they are where the model takes them, else as text."""
@@ -21,3 +21,10 @@ prompt uses of the row; a file of lines has a row each, and one JSON object may 
 
 ROW_RULE: RowRule = 2
 """That of an evaluation that is begun now."""
+
+
+class Message(TypedDict):
+    """A message of a prompt. `content` is a text, with the same placeholders as any prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str

@@ -221,7 +221,7 @@ class RequestSettings(FrozenStruct):
 class Request(FrozenStruct):
     """A conversation for one model to continue, in no particular wire format.
 
-    The first message is the question, the last one the user's or the results of tools. `system` is not one of
+    The first message is the user's, the last one the user's or the results of tools. `system` is not one of
     the messages: there is at most one, and half of the wire formats have a field for it. `schema` None: the
     answer is free text. `tools` are offered in this request, to be called as `tool_choice` says.
     """

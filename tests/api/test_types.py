@@ -38,6 +38,10 @@ async def main() -> None:
     umwelten.run("hello", "openai:a", temprature=0)
     umwelten.run("hello", "openai:a", pdf="pages")
     umwelten.Number("5", take="lst")
+    umwelten.run([{"role": "user", "content": "hello"}], "openai:a")
+    few: list[umwelten.Message] = [{"role": "user", "content": "hello"}]
+    umwelten.batch(few, "openai:a", prompts={"few": few, "one": "hello"})
+    umwelten.run([{"role": "usr", "content": "hello"}], "openai:a")
 """
 REVEALED = [
     "umwelten.api.results.Results[Any]",
@@ -62,7 +66,8 @@ def test_a_type_checker_sees_answers_records_and_mistakes(tmp_path: Path) -> Non
     revealed = [line.split('"')[1] for line in lines if "Revealed type" in line]
     assert revealed == REVEALED, ran.stdout
     errors = [line for line in lines if ": error:" in line]
-    assert len(errors) == 3, ran.stdout
+    assert len(errors) == 4, ran.stdout
     assert "temprature" in errors[0]
     assert "pages" in errors[1]
     assert "lst" in errors[2]
+    assert "usr" in errors[3] or "role" in errors[3]

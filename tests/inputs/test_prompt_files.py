@@ -8,6 +8,7 @@ import pytest
 
 from umwelten.errors import InputError, UmweltenError, UsageError
 from umwelten.inputs.prompt_files import read_prompts
+from umwelten.prompts.messages import messages_of
 
 
 def written(folder: Path, name: str, text: str | bytes) -> Path:
@@ -77,6 +78,34 @@ def test_a_name_is_one_word_and_other_headings_belong_to_the_prompt(tmp_path: Pa
     ]
 
 
+FEW = (
+    '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},'
+    ' {"role": "user", "content": "c"}]'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "called"),
+    [
+        ("a.json", f'{{"few": {FEW}, "one": "c"}}', ["few", "one"]),
+        ("a.json", f'[{{"name": "few", "messages": {FEW}}}, "c"]', ["few", "p2"]),
+        ("a.json", FEW, [""]),
+        ("a.jsonl", f'{{"messages": {FEW}}}\n"c"\n', ["p1", "p2"]),
+        (
+            "a.toml",
+            '[[prompts.few]]\nrole = "user"\ncontent = "a"\n[[prompts.few]]\nrole = "assistant"\n'
+            'content = "b"\n[[prompts.few]]\nrole = "user"\ncontent = "c"\n',
+            ["few"],
+        ),
+    ],
+)
+def test_a_prompt_may_be_a_list_of_messages(tmp_path: Path, name: str, text: str, called: list[str]) -> None:
+    prompts = read_prompts(written(tmp_path, name, text))
+    assert [prompt.name for prompt in prompts] == called
+    assert [words for _, words in messages_of(prompts[0].text)] == ["a", "b", "c"]
+    assert [prompt.text for prompt in prompts[1:]] == ["c"] * (len(prompts) - 1)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -103,6 +132,9 @@ def test_a_name_is_one_word_and_other_headings_belong_to_the_prompt(tmp_path: Pa
         ("a.json", '[{"text": "a", "titel": "b"}]', "prompt 1 has 'titel'"),
         ("a.json", '[{"text": "a", "name": 3}]', "the name of prompt 1, 3"),
         ("a.json", "[3]", "prompt 1 is not text"),
+        ("a.json", '[{"role": "user"}]', "a.json: message 1 must have a role and a content"),
+        ("a.json", '{"a": [{"role": "bot", "content": "x"}]}', "prompt 1 ('a'): message 1: there is no role"),
+        ("a.jsonl", '{"text": "a", "messages": []}', "line 1 must have one text"),
         ("a.json", "[", "is not valid JSON"),
         ("a.json", "[" * 100_000, "nested too deeply"),
         ("a.jsonl", '"a"\n{"text"', "line 2 is not valid JSON"),

@@ -13,6 +13,7 @@ from umwelten.api.job import Job
 from umwelten.api.notebooks import in_notebook
 from umwelten.api.results import Results
 from umwelten.api.signatures import check_names, with_options
+from umwelten.choices import Message
 from umwelten.config.option_fields import BatchOptions, Given, PathLike, SharedOptions
 from umwelten.user_folders import expand_home
 
@@ -31,7 +32,7 @@ OnEvent = Callable[["Event"], None]
 
 @with_options(SharedOptions)
 def run(
-    prompt: str | Path | None = None,
+    prompt: str | Path | Sequence[Message] | None = None,
     models: str | Sequence[str] | None = None,
     *,
     progress: ProgressChoice | None = None,
@@ -43,10 +44,11 @@ def run(
 
     The arguments are the flags of `umwelten eval run`, with the same meaning; `None` is what
     `umwelten.toml`, `.env` and the environment say, else the flag's default. `prompt` and `system` are
-    texts, or the `Path` of a file; `models` a comma list or a list. `prompts`: several by name, or the path
-    of their file. `schema` is a Pydantic class, a JSON Schema as a dict, the path of one, or the fields as
-    a text. `progress`: True shows a line on stderr, in a notebook a bar; "plain" whole lines, False nothing;
-    left out, it is shown in notebooks alone. `on_event` is called with every `umwelten.events.Event`, in the
+    texts, or the `Path` of a file, `prompt` also a list of `umwelten.Message`; `models` a comma list or a
+    list. `prompts`: several by name, or the path of their file. `schema` is a Pydantic class, a JSON Schema
+    as a dict, the path of one, or the fields as a text. `progress`: True shows a line on stderr, in a
+    notebook a bar; "plain" whole lines, False nothing; left out, it is shown in notebooks alone. `on_event`
+    is called with every `umwelten.events.Event`, in the
     job's own thread. `grace_s`: how long calls in flight have when the job is stopped.
 
     >>> results = umwelten.run("Name a river.", "openai:gpt-5.4-mini,ollama:gemma3:12b").wait()
@@ -61,7 +63,7 @@ def run(
 
 @with_options(BatchOptions)
 def batch(
-    prompt: str | Path | None = None,
+    prompt: str | Path | Sequence[Message] | None = None,
     models: str | Sequence[str] | None = None,
     *,
     inputs: Given | Path | None = None,

@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 
 from umwelten.errors import UsageError
+from umwelten.prompts.messages import changed
 from umwelten.prompts.template import MEMORY, Template, escaped
 from umwelten.types import Prompt
 
@@ -49,7 +50,7 @@ def _join(prompt: str, text: str) -> str:
     """Nothing in the text is a placeholder. A prompt whose own ones are not filled in is sent as it is."""
     names = Template(prompt).names
     text = text if names and MEMORY not in names else escaped(text)
-    return f"{prompt.rstrip()}\n\n{text.rstrip()}"
+    return changed(prompt, lambda words: f"{words.rstrip()}\n\n{text.rstrip()}", only_question=True)
 
 
 def _read_stdin() -> str:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypedDict, get_args
 
-from umwelten.choices import OpenAIApi, PdfMode
+from umwelten.choices import Message, OpenAIApi, PdfMode
 from umwelten.config import option_types as kinds
 from umwelten.config import path_types as paths
 from umwelten.config.declaration import Option, Section, StoredEvaluation
@@ -44,7 +44,7 @@ class Question(TypedDict, total=False):
     """What is asked of whom; positional in Python."""
 
     prompt: Annotated[
-        str | Path | None,
+        str | Path | Sequence[Message] | None,
         Option(
             kinds.PROMPT,
             Section.PROMPT,
@@ -74,12 +74,12 @@ class SharedOptions(ScoreOptions, MemoryOptions, ToolOptions, Generic[T], total=
     """The arguments of `umwelten.run` besides prompt and models; `None` is the same as left out."""
 
     prompts: Annotated[
-        PathLike | Mapping[str, str] | None,
+        PathLike | Mapping[str, str | Sequence[Message]] | None,
         Option(
             paths.PROMPTS_FILE,
             Section.PROMPT,
             "Several prompts, each sent to every model: .toml, .json, .jsonl, .csv, or texts between "
-            "lines of ---.",
+            "lines of ---. A prompt may be a list of messages.",
             place="profile",
         ),
     ]

@@ -214,6 +214,17 @@ def _text_argument(given: Any) -> PlainText | Path:
     return PlainText(given)
 
 
+def _prompt_argument(given: Any) -> PlainText | Path:
+    if isinstance(given, str | Path):
+        return _text_argument(given)
+    if not isinstance(given, list | tuple):
+        raise ValueError("give a text, the Path of a file that holds it, or a list of messages")
+    # Imported here because the command line, which gives none, starts faster without it.
+    from umwelten.prompts.messages import conversation
+
+    return PlainText(conversation(given, "prompt"))
+
+
 def _rebase_text(text: str, base: Path) -> str:
     """`@FILE` in place of a text."""
     if base == Path() or not text.startswith("@") or text.startswith("@~"):
@@ -276,7 +287,7 @@ TEXT = OptionType(
 )
 PROMPT = OptionType(
     read=_nonempty_text,
-    read_argument=_text_argument,
+    read_argument=_prompt_argument,
     rebase=_rebase_text,
     paths=_text_paths,
     metavar="TEXT",

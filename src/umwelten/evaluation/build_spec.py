@@ -28,6 +28,7 @@ from umwelten.evaluation.preflight import (
 )
 from umwelten.evaluation.recalling import check_systems, wanted_memory, with_recalled
 from umwelten.evaluation.spec import EvaluationSpec, Limits, Output
+from umwelten.evaluation.system_messages import split_system
 from umwelten.evaluation.tools import open_tools
 from umwelten.inputs import expand
 from umwelten.inputs.drawn import drawn
@@ -85,6 +86,7 @@ def build_spec(
     prompts = asked = _prompts(settings, stdin)
     if join is not None:
         prompts = asked = join(prompts)
+    system, prompts = split_system(prompts, _text(settings, "system", stdin))
     if memory is not None:
         scope = memory.scope
     of_scope = () if scope is None else scope.chained
@@ -98,7 +100,7 @@ def build_spec(
         models=models,
         request=RequestSettings(
             prompts=prompts,
-            system=_text(settings, "system", stdin),
+            system=system,
             parameters=_parameters(settings),
             schema=None if output_schema is None else output_schema.schema,
             attachments=hash_attachments(attach),
@@ -178,6 +180,8 @@ def _prompts(settings: Settings, stdin: Stdin | None) -> tuple[Prompt, ...]:
     if several is not None and text is not None:
         raise _exclusive("prompt", "prompts")
     if several is not None:
+        if isinstance(several, PlainText):
+            return (Prompt(name="", text=several.text),)
         return name_prompts(several) if isinstance(several, Mapping) else read_prompts(several)
     if text is None or not text.strip():
         raise UsageError(

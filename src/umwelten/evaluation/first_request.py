@@ -15,6 +15,7 @@ from umwelten.evaluation.preflight import Preflight, preflight
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.phrases import Spelling, by_name
+from umwelten.prompts.messages import in_one_text
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import wires_of
 from umwelten.types import FrozenStruct, Input, Media, Message, Text
@@ -33,6 +34,8 @@ class NamedMedia(FrozenStruct):
 
 class FirstRequest(FrozenStruct):
     """What the first model is asked about the first input. `text` is the user's message, after its media.
+
+    Of a prompt of several messages, it has all of them, each after its role.
 
     `problem`: why there is none; the call would fail like this.
     """
@@ -117,14 +120,19 @@ async def _filled(
         values=given.values,
         attached=target.attached,
     )
-    question = request.messages[0]
-    assert isinstance(question, Message)
+    messages = [message for message in request.messages if isinstance(message, Message)]
+    question = messages[-1]
+    texts = [(message.role, _words(message)) for message in messages]
     return msgspec.structs.replace(
         begun,
-        text="\n\n".join(part.text for part in question.parts if isinstance(part, Text)),
+        text=in_one_text(texts),
         media=tuple(
             NamedMedia(name=part.name, type=part.mime, size=len(part.data))
             for part in question.parts
             if isinstance(part, Media)
         ),
     )
+
+
+def _words(message: Message) -> str:
+    return "\n\n".join(part.text for part in message.parts if isinstance(part, Text))

@@ -61,7 +61,10 @@ def given_of(
     folder = Path.cwd()
     resolved: dict[str, Any] = {"models": ",".join(map(str, spec.models))}
     if settings.get("prompts") is not None:
-        resolved["prompts"] = {prompt.name: prompt.text for prompt in prompts}
+        # A file of one list of messages is a prompt without a name.
+        alone = not prompts[0].name
+        texts = {prompt.name: prompt.text for prompt in prompts}
+        resolved["prompts"] = PlainText(prompts[0].text) if alone else texts
     else:
         resolved["prompt"] = PlainText(prompts[0].text)
     if spec.request.system is not None:

@@ -13,6 +13,7 @@ from umwelten.evaluation.spec import Output
 from umwelten.inputs.scopes import Scope, no_scope
 from umwelten.inputs.sources import Inputs
 from umwelten.phrases import Phrase
+from umwelten.prompts.messages import changed, readable
 from umwelten.prompts.template import MEMORY, Template
 from umwelten.records import Recall
 from umwelten.store.database import has_database
@@ -127,7 +128,9 @@ def with_place(prompts: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
     return tuple(
         prompt
         if MEMORY in Template(prompt.text).names
-        else msgspec.structs.replace(prompt, text=_BEFORE + prompt.text)
+        else msgspec.structs.replace(
+            prompt, text=changed(prompt.text, lambda words: _BEFORE + words, only_question=True)
+        )
         for prompt in prompts
     )
 
@@ -135,7 +138,9 @@ def with_place(prompts: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
 def filled_in(prompts: tuple[Prompt, ...], facts: RecalledFacts) -> tuple[Prompt, ...]:
     """Return the prompts of a run, which has no input, with what is recalled in its place."""
     # What is recalled is no template.
-    text = facts.text(facts.scope.of_values({}), " ".join(p.text for p in prompts)).replace("{{", "{ {")
+    text = facts.text(facts.scope.of_values({}), " ".join(readable(p.text) for p in prompts)).replace(
+        "{{", "{ {"
+    )
     return tuple(
         msgspec.structs.replace(prompt, text=_render(prompt.text, {MEMORY: text})) for prompt in prompts
     )
@@ -144,8 +149,8 @@ def filled_in(prompts: tuple[Prompt, ...], facts: RecalledFacts) -> tuple[Prompt
 def _render(text: str, values: Mapping[str, str]) -> str:
     template = Template(text)
     if set(template.names) <= values.keys():
-        return template.render(values)
-    return text.replace(f"{{{{{MEMORY}}}}}", values[MEMORY])
+        return changed(text, lambda words: Template(words).render(values))
+    return changed(text, lambda words: words.replace(f"{{{{{MEMORY}}}}}", values[MEMORY]))
 
 
 def with_memory(inputs: Inputs, facts: RecalledFacts) -> Inputs:

@@ -14,6 +14,7 @@ from umwelten.errors import UsageError
 from umwelten.evaluation.tools import ToolRun
 from umwelten.inputs import input_hash
 from umwelten.inputs.sources import Inputs
+from umwelten.prompts.messages import question_of
 from umwelten.prompts.request_builder import row_use
 from umwelten.prompts.template import Template
 from umwelten.records import Derived, Recall, StoredSpec
@@ -107,7 +108,7 @@ def check_id(text: str) -> str:
 
 def make_id(prompt: str, output_dir: Path, *, today: str) -> str:
     """An id from the date and the prompt's first words that is free in the output directory."""
-    words = re.findall(r"[a-z0-9]+", prompt.lower())[:5]
+    words = re.findall(r"[a-z0-9]+", question_of(prompt).lower())[:5]
     base = "-".join([today, *words])[:60].rstrip("-")
     candidates = itertools.chain([base], (f"{base}-{n}" for n in itertools.count(2)))
     return next(name for name in candidates if not (output_dir / name).exists())

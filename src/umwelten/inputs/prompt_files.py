@@ -8,7 +8,9 @@
 | `.jsonl` | a text or `{"name": …, "text": …}` on each line |
 | `.csv`, `.tsv` | columns `name` and `prompt` or `text` |
 
-Prompts without a name are called `p1`, `p2`, … by position.
+Prompts without a name are called `p1`, `p2`, … by position. In .toml, .json and .jsonl, a list of messages
+`{"role": …, "content": …}` may stand for a text, under `messages` beside a name. A .json file that is such a
+list is a single prompt.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.inputs.tables import table_format
 from umwelten.inputs.tables.parts_of_files import text_of
 from umwelten.phrases import Phrase
+from umwelten.prompts.messages import conversation
 from umwelten.text.suggestions import did_you_mean
 from umwelten.types import Prompt
 
@@ -37,8 +40,11 @@ _NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,40}")
 _NAME_RULE = "Use up to 40 letters without accents, digits, '_', '-' and '.'; do not start with a dot."
 _NAME_LINE = re.compile(r"#[ \t]*(\S+)[ \t]*(?:\n|\Z)")
 _RULE = re.compile(r"^---[ \t]*$\n?", re.MULTILINE)
-_Pair = tuple[str | None, Any]
-"""A name or `None`, and a value that should be text."""
+_ALONE = object()
+"""Stands for the name of a file's only prompt, a list of messages. No other prompt can have it."""
+_TEXTS = ("text", "prompt", "messages")
+_Pair = tuple[object, Any]
+"""A name, `None` or `_ALONE`, and a value that should be text."""
 
 
 def read_prompts(path: Path) -> tuple[Prompt, ...]:
@@ -54,6 +60,8 @@ def read_prompts(path: Path) -> tuple[Prompt, ...]:
         )
     prompts: dict[str, Prompt] = {}
     for number, (name, text) in enumerate(read(path), 1):
+        if name is _ALONE:
+            return (Prompt(name="", text=conversation(text, str(path))),)
         if number > MAX_PROMPTS:
             raise UsageError(
                 f"{path} has more than {MAX_PROMPTS:,} prompts", "Each prompt is sent to every model."
@@ -82,13 +90,18 @@ def name_prompts(texts: Mapping[Any, Any]) -> tuple[Prompt, ...]:
                 _NAME_RULE,
                 argument="prompts",
             )
+        if isinstance(text, list | tuple):
+            continue
         if not isinstance(text, str) or not text.strip():
             raise UsageError(
                 Phrase("{option:prompts}: {name} is empty or not text", name=name),
-                "Give a text for each name.",
+                "Give a text or a list of messages for each name.",
                 argument="prompts",
             )
-    return tuple(Prompt(name=name, text=text) for name, text in texts.items())
+    return tuple(
+        Prompt(name=name, text=text if isinstance(text, str) else conversation(text, f"prompts: {name}"))
+        for name, text in texts.items()
+    )
 
 
 def _prompt(number: int, name: object, text: object, path: Path) -> Prompt:
@@ -99,6 +112,8 @@ def _prompt(number: int, name: object, text: object, path: Path) -> Prompt:
             f"{path}: the name of prompt {number}, {name!r}, can't be part of a file's name",
             _NAME_RULE,
         )
+    if isinstance(text, list):
+        return Prompt(name=name, text=conversation(text, f"{path}: {label}"))
     if not isinstance(text, str):
         raise UsageError(f"{path}: {label} is not text")
     if not text.strip():
@@ -135,6 +150,8 @@ def _read_json_prompts(path: Path) -> Iterator[_Pair]:
     data = _decode_json(_read_text(path), str(path))
     if isinstance(data, dict):
         yield from data.items()
+    elif isinstance(data, list) and any(isinstance(item, dict) and "role" in item for item in data):
+        yield _ALONE, data
     elif isinstance(data, list):
         for number, item in enumerate(data, 1):
             yield _item(item, f"{path}: prompt {number}")
@@ -161,12 +178,13 @@ def _decode_json(text: str, place: str) -> Any:
 def _item(item: Any, place: str) -> _Pair:
     if not isinstance(item, dict):
         return None, item
-    unknown_keys = [key for key in item if key not in ("name", "text", "prompt")]
-    texts = [item[key] for key in ("text", "prompt") if key in item]
+    unknown_keys = [key for key in item if key not in ("name", *_TEXTS)]
+    texts = [item[key] for key in _TEXTS if key in item]
     if unknown_keys or len(texts) != 1:
         problem = f"has {unknown_keys[0]!r}" if unknown_keys else "must have one text"
         raise UsageError(
-            f"{place} {problem}", 'Write {"name": "short", "text": "…"}; the name may be left out.'
+            f"{place} {problem}",
+            'Write {"name": "short", "text": "…"}, or "messages" with a list; the name may be left out.',
         )
     return item.get("name"), texts[0]
 

@@ -10,6 +10,7 @@ import msgspec
 from umwelten.errors import InputError
 from umwelten.inputs.content import Content, Conversion, Converted, Question, unframe_text
 from umwelten.inputs.tables.rows import columns
+from umwelten.prompts.messages import readable
 from umwelten.prompts.template import INPUT, PROMPT, Template, content_text
 from umwelten.store.database import has_database
 from umwelten.store.inputs import original_path, path_text
@@ -64,7 +65,7 @@ def _prompt(question: Question) -> str:
     """Return the prompt with its own placeholders filled in, as it was sent."""
     template, content = Template(question.prompt), question.content
     if not question.name:
-        return question.prompt if template.names else template.render({})
+        return readable(question.prompt) if template.names else template.render({})
     values = {"file.name": question.name, "file.path": path_text(question.path)}
     if content is not None:
         values |= {**content.values, **question_values(content), "content": _words(content.parts, bare=True)}

@@ -8,6 +8,7 @@ import msgspec
 
 from umwelten.errors import UsageError
 from umwelten.identity import call_key, settings_hash
+from umwelten.prompts.messages import in_one_text, messages_of
 from umwelten.prompts.template import Template, content_text
 from umwelten.prompts.token_estimates import (
     MOST_MEDIA_TOKENS,
@@ -34,6 +35,9 @@ from umwelten.types import (
 _MEDIA_TOKENS = 1_000
 """Estimated tokens of one image; providers count between 85 and 3,000."""
 
+_MESSAGE_BYTES = 16
+"""Bytes for which an upper bound takes the role markers of a further message: four to eight tokens."""
+
 _NO_INPUT = InputSize()
 _INPUT_PLACEHOLDERS = ("content", "answer", "file.", "row.")
 
@@ -53,7 +57,7 @@ class RequestBuilder:
         self._templates = {prompt.name: Template(prompt.text) for prompt in prompts}
         # The prompts of calls without values: those with placeholders as they are, the rest unescaped.
         self._plain = {
-            name: Text(text=template.text if template.names else template.render({}))
+            name: messages_of(template.text) if template.names else template.messages({})
             for name, template in self._templates.items()
         }
         self._row_uses = {prompt.name: row_use(settings, prompt.text) for prompt in prompts}
@@ -77,7 +81,9 @@ class RequestBuilder:
             for variant, system in systems.items()
         }
         self._pictures = sum(1 for part in attached if isinstance(part, Media))
-        longest = max(len(prompt.text.encode()) for prompt in prompts)
+        longest = max(
+            len(one.text.encode()) + _MESSAGE_BYTES * (len(messages_of(one.text)) - 1) for one in prompts
+        )
         longest += max(len(system.encode()) for system in systems.values())
         self._most_bytes = longest + declared + sum(len(text.encode()) for text in texts)
 
@@ -126,25 +132,27 @@ class RequestBuilder:
         """Return the request to a model about an input's content. Media come before text.
 
         `values` fill the placeholders; `attached` are the attachments in the form that this model accepts,
-        if that differs; `turns` are messages after the question.
+        if that differs; `turns` are messages after the question. Of a prompt of several messages, the last
+        one is the question: media and what the prompt has no place for stand in it.
         """
         attached = self._attached if attached is None else attached
         template = self._templates[prompt]
         texts = [part for part in content if isinstance(part, Text)]
         media = [part for part in (*content, *attached) if isinstance(part, Media)]
-        prompt_text = self._plain[prompt]
+        messages = self._plain[prompt]
         if template.names and values is not None:
             joined = content_text((part.text for part in texts), (part.name for part in media))
-            prompt_text = Text(text=template.render({"content": joined, **values}))
+            messages = template.messages({"content": joined, **values})
             if template.places_input:
                 texts = []
         texts += [part for part in attached if isinstance(part, Text)]
-        question = Message(role=Role.USER, parts=(*media, prompt_text, *texts))
+        before = (Message(role=role, parts=(Text(text=words),)) for role, words in messages[:-1])
+        question = Message(role=Role.USER, parts=(*media, Text(text=messages[-1][1]), *texts))
         own, tools = self._by_variant[model.variant], self.settings.tools
         following = NextRequest(turns, (), "auto") if tools is None else next_request(turns, tools)
         return Request(
             model=model,
-            messages=(question, *following.turns),
+            messages=(*before, question, *following.turns),
             system=own.system,
             parameters=own.parameters,
             stream=stream,
@@ -163,12 +171,13 @@ class RequestBuilder:
     ) -> tuple[list[str], list[str]]:
         """Return the texts of the question that `request` asks: of the prompt, and of the input after it.
 
-        The prompt's come in pieces: its own text and the values filled in, in turn.
+        The prompt's come in pieces: its own text and the values filled in, in turn. Several messages are one
+        text, each after its role.
         """
         template = self._templates[prompt]
         texts = [part.text for part in content if isinstance(part, Text)]
         if not template.names or values is None:
-            return [self._plain[prompt].text], texts
+            return [in_one_text(self._plain[prompt])], texts
         if "content" in template.names:
             media = [part.name for part in (*content, *attached) if isinstance(part, Media)]
             values = {"content": content_text(texts, media), **values}

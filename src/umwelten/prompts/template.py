@@ -14,8 +14,10 @@ from functools import cached_property
 
 from umwelten.errors import UsageError
 from umwelten.phrases import Phrase
+from umwelten.prompts.messages import BETWEEN, label, messages_of
 from umwelten.text.names import alike, differing_signs, folded, spelled_out, value_of
 from umwelten.text.suggestions import closest
+from umwelten.types import Role
 
 ROW = "row."
 JSON = "json."
@@ -37,12 +39,16 @@ _ESCAPE = "write \\{{…}} for the literal text."
 
 
 class Template:
-    """A prompt, split at its placeholders. `names` are theirs, each once; `places` with repetitions."""
+    """A prompt, split at its placeholders. `names` are theirs, each once; `places` with repetitions.
+
+    Of several messages, they are those of all of them.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
         # Text and names in turn, beginning and ending with text.
-        self._pieces = tuple(_pieces(text))
+        self._messages = tuple((role, tuple(_pieces(words))) for role, words in messages_of(text))
+        self._pieces = _in_one(self._messages)
         self.places = self._pieces[1::2]
         self.names = tuple(dict.fromkeys(self.places))
 
@@ -91,17 +97,18 @@ class Template:
     def render(self, values: Mapping[str, str]) -> str:
         """Return the prompt with the values inserted; placeholders inside a value are not replaced.
 
-        A column that a row lacks is empty. Any other missing name is a `KeyError`.
+        A column that a row lacks is empty. Any other missing name is a `KeyError`. Of several messages, each
+        follows its role.
         """
         return "".join(self.filled(values)) if self.names else self._pieces[0]
 
     def filled(self, values: Mapping[str, str]) -> list[str]:
         """Return what `render` joins: the prompt's own text and the values in turn, the former first."""
-        filled = list(self._pieces)
-        filled[1::2] = [
-            value_of(name, values, "") if name.startswith(ROW) else values[name] for name in filled[1::2]
-        ]
-        return filled
+        return _filled(self._pieces, values)
+
+    def messages(self, values: Mapping[str, str]) -> tuple[tuple[Role, str], ...]:
+        """Return the messages with the values inserted, as `render` does; the last one is the user's."""
+        return tuple((role, "".join(_filled(pieces, values))) for role, pieces in self._messages)
 
 
 def escaped(text: str) -> str:
@@ -112,6 +119,25 @@ def escaped(text: str) -> str:
 def content_text(texts: Iterable[str], media: Iterable[str]) -> str:
     """Return what stands for an input in a prompt: its texts, or without any the names of its media."""
     return "\n\n".join(texts) or " ".join(f"[{name}]" for name in media)
+
+
+def _filled(pieces: tuple[str, ...], values: Mapping[str, str]) -> list[str]:
+    filled = list(pieces)
+    filled[1::2] = [
+        value_of(name, values, "") if name.startswith(ROW) else values[name] for name in filled[1::2]
+    ]
+    return filled
+
+
+def _in_one(messages: tuple[tuple[Role, tuple[str, ...]], ...]) -> tuple[str, ...]:
+    """Return the pieces of all messages, each after its role where there are several."""
+    if len(messages) == 1:
+        return messages[0][1]
+    joined = [""]
+    for role, pieces in messages:
+        joined[-1] += f"{BETWEEN if joined[-1] or len(joined) > 1 else ''}{label(role)}{pieces[0]}"
+        joined += pieces[1:]
+    return tuple(joined)
 
 
 def _pieces(text: str) -> Iterator[str]:

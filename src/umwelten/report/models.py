@@ -25,19 +25,29 @@ from typing import Any
 import msgspec
 
 from umwelten.report.change_words import author_words, change_words
-from umwelten.types import FrozenStruct, Prompt
+from umwelten.types import FrozenStruct
+
+
+class ReportedPrompt(FrozenStruct):
+    """A prompt. `messages` is there when it has several: `text` has all of them, each after its role."""
+
+    name: str
+    text: str
+    messages: tuple[dict[str, str], ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class EvaluationInfo(FrozenStruct, kw_only=True):
     """What was asked. Times are ISO 8601 in UTC; `finished_at` is null while a run is at work.
 
-    `prompts` is there when there are several; `prompt` is then what the store keeps in its place.
+    `prompts` is there when there are several; `prompt` is then what the store keeps in its place. `messages`
+    is there when the only prompt has several, which `prompt` has as one text.
     """
 
     id: str
     type: str
     prompt: str
-    prompts: tuple[Prompt, ...] | msgspec.UnsetType = msgspec.UNSET
+    messages: tuple[dict[str, str], ...] | msgspec.UnsetType = msgspec.UNSET
+    prompts: tuple[ReportedPrompt, ...] | msgspec.UnsetType = msgspec.UNSET
     system: str | None
     models: tuple[str, ...]
     started_at: str

@@ -43,7 +43,8 @@ class AskedSource(StrEnum):
 class Asked(FrozenStruct):
     """What a call asked. `source` tells where it is known from; without any, the rest is empty.
 
-    `parts` are the texts of the user's message as sent, in order; media came before them. `input_text` is the
+    `parts` are the texts of the user's message as sent, in order; media came before them. Where the prompt
+    has several messages, the first part has all of them, each after its role. `input_text` is the
     text of the file that it was about, `row` the row, `answer` an earlier answer, `memory` what was recalled:
     `None` where there was none. `note` says more of the source, for people.
     """

@@ -11,6 +11,7 @@ import msgspec
 
 from umwelten.errors import StoreError
 from umwelten.identity import settings_hash
+from umwelten.prompts.messages import readable
 from umwelten.records import Derived, Recall, StoredSpec
 from umwelten.store.rows import clean, clean_optional, json_text
 from umwelten.store.tables import MAX_REPEATS
@@ -309,6 +310,8 @@ def _line(name: str, before: str, after: str) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, str):
+        value = readable(value)
     return _NONE if value is None else json_text(value)
 
 

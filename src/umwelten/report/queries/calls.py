@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from umwelten.prompts.messages import readable
 from umwelten.report import stats
 from umwelten.report.models import Error
 from umwelten.report.queries import overviews
@@ -230,7 +231,7 @@ def call_detail(reader: Reader, line: CallSummary) -> CallDetail:
         variant=variant.ref.variant or msgspec.UNSET,
         repeat=line.repeat,
         status=line.status,
-        prompt=evaluation["prompt"] if variant.text is None else variant.text,
+        prompt=readable(evaluation["prompt"] if variant.text is None else variant.text),
         prompt_name=variant.prompt,
         system=sent.system,
         parameters=dict(parameter_texts(sent.parameters) if variant.ref.variant else settings.parameters),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from umwelten.prompts.messages import as_messages, readable
 from umwelten.report import recommendations, stats
 from umwelten.report.models import (
     CallResult,
@@ -337,7 +338,8 @@ def _evaluation(reader: Reader, columns: dict[int, Variant], *, pending: int, fa
     return EvaluationInfo(
         id=row["id"],
         type=row["kind"],
-        prompt=row["prompt"],
+        prompt=readable(row["prompt"]),
+        messages=as_messages(row["prompt"]) or msgspec.UNSET,
         prompts=prompts(reader) or msgspec.UNSET,
         system=row["system"],
         models=tuple(dict.fromkeys(variant.model for variant in columns.values())),

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from umwelten.prompts.messages import is_conversation
 from umwelten.store.given import made_by
 from umwelten.store.inputs import path_text
 from umwelten.store.reader import Reader
@@ -139,4 +140,6 @@ def _texts(value: Any) -> list[str]:
         return ["yes" if value else "no"]
     if value is None:
         return []
-    return [value if isinstance(value, str) else msgspec.json.encode(value).decode()]
+    if isinstance(value, str):
+        return ["…" if is_conversation(value) else value]  # no flag takes it in one text
+    return [msgspec.json.encode(value).decode()]

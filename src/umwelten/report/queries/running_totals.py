@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from umwelten.prompts.messages import readable
 from umwelten.report import stats
 from umwelten.report.queries import overviews
 from umwelten.report.queries.status import EvaluationStatus, Run, derive
@@ -101,7 +102,7 @@ def head(reader: Reader, before: Head | None = None) -> Head:
     return Head(
         id=reader.folder.name,
         type=row["kind"],
-        prompt=row["prompt"],
+        prompt=readable(row["prompt"]),
         system=row["system"],
         prompts=tuple(dict.fromkeys(one.prompt for one in columns if one.prompt)),
         models=tuple(dict.fromkeys(one.model for one in columns)),

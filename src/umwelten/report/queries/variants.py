@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 
-from umwelten.report.models import model_label
+import msgspec
+
+from umwelten.prompts.messages import as_messages, readable
+from umwelten.report.models import ReportedPrompt, model_label
 from umwelten.store.reader import Reader
 from umwelten.store.settings import active_models
-from umwelten.types import FrozenStruct, ModelRef, Prompt
+from umwelten.types import FrozenStruct, ModelRef
 
 
 class Variant(FrozenStruct):
@@ -44,6 +47,13 @@ def variants(connection: sqlite3.Connection) -> dict[int, Variant]:
     }
 
 
-def prompts(reader: Reader) -> tuple[Prompt, ...]:
-    """Return the several prompts of the latest plan; none where there is one alone."""
-    return reader.spec().request.named_prompts
+def prompts(reader: Reader) -> tuple[ReportedPrompt, ...]:
+    """Return the several prompts of the latest plan as people read them; none where there is one alone."""
+    return tuple(
+        ReportedPrompt(
+            name=prompt.name,
+            text=readable(prompt.text),
+            messages=as_messages(prompt.text) or msgspec.UNSET,
+        )
+        for prompt in reader.spec().request.named_prompts
+    )

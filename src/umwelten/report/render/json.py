@@ -53,6 +53,9 @@ An evaluation whose settings were changed while a run went on has this key besid
     "changes":  [{"at", "key", "scope", "old", "new", "via", "author", "reason"}, …], as in
                 `records.ChangeRecord`
 
+Where the prompt has several messages, "evaluation" has "messages": [{"role", "content"}, …], or each of its
+"prompts" that has several; the texts have all of them, each after its role.
+
 An evaluation of rows has "row": {column: value, …} or null (not kept) in each of its "results", one of
 earlier answers "earlier_answer". A full report has these keys beside:
 

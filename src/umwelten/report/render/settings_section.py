@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from umwelten.phrases import Spelling, by_name
+from umwelten.report.models import ReportedPrompt
 from umwelten.report.queries.run_conditions import RunConditions, StartOption, run_conditions
 from umwelten.report.render.evaluation_part import ReportSection
 from umwelten.report.render.markup import details, table, text
 from umwelten.report.render.tools_section import settings_of
 from umwelten.text import formatting
-from umwelten.types import Prompt
 
 _SPARE = 2000
 """Characters of a value in the command: a prompt that is longer stands above it anyway."""
@@ -62,7 +62,7 @@ def _words(option: StartOption) -> str:
 
 def _prompts(part: ReportSection) -> str:
     evaluation, settings = part.overview.evaluation, part.overview.settings
-    prompts = evaluation.prompts or (Prompt(name="", text=evaluation.prompt),)
+    prompts = evaluation.prompts or (ReportedPrompt(name="", text=evaluation.prompt),)
     body = "".join(
         f"<h3>{text(f'Prompt {prompt.name}'.rstrip())}</h3><pre>{text(prompt.text)}</pre>\n"
         for prompt in prompts
