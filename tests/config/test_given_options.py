@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from hypothesis import strategies as some
 
 from umwelten.cli.flag_names import as_flag
 from umwelten.config.endpoints import vendors
-from umwelten.config.given_options import GivenOptions, restored
+from umwelten.config.given_options import GivenOption, GivenOptions, restored
 from umwelten.config.options import OPTIONS, is_steering
 from umwelten.config.own_mark import is_own, mark
 from umwelten.config.settings import load
+from umwelten.errors import StoreError
 from umwelten.evaluation.build_spec import build_spec
 from umwelten.evaluation.given import _Marked
 
@@ -99,3 +101,37 @@ def test_a_key_that_others_could_have_written_marks_nothing(tmp_path: Path) -> N
     assert (tmp_path / "own.key").stat().st_mode & 0o077 == 0
     (tmp_path / "own.key").chmod(0o666)
     assert not is_own(b"text", made, tmp_path)
+
+
+@pytest.mark.parametrize("form", ["text", "table", "list", "path", "number"])
+@pytest.mark.parametrize(
+    "name", sorted({*OPTIONS, "another"} - {"params", "variants", "prompts", "provider_concurrency", "rate"})
+)
+def test_a_stored_value_of_another_form_is_refused(name: str, form: str) -> None:
+    """As a table, a list of commands would demand nothing, and its keys would be started."""
+    forms: dict[str, Any] = {
+        "text": {"text": "./evil"},
+        "table": {"map": [["./evil", 1]]},
+        "list": ["./evil", 1],
+        "path": {"path": "./evil"},
+        "number": 10**40,
+    }
+    stored = GivenOptions(
+        kind="batch", folder="", umwelten="", options={name: GivenOption(value=forms[form], source="x")}
+    )
+    with suppress(StoreError):
+        value = restored(stored, load(Path.cwd(), {}), Path("output/demo")).get(name)
+        assert (form == "text" and name in ("prompt", "system")) or (
+            form == "path" and value == Path("./evil") and OPTIONS[name].type.paths is not None
+        ), name
+        return
+    assert not (form == "path" and name in ("rows", "scorers"))
+
+
+@pytest.mark.parametrize("name", ["overwrite", "yes", "profile", "detach", "again"])
+def test_what_no_run_keeps_is_not_restored(name: str) -> None:
+    stored = GivenOptions(
+        kind="batch", folder="", umwelten="", options={name: GivenOption(value=True, source="x")}
+    )
+    with pytest.raises(StoreError, match="not known here"):
+        restored(stored, load(Path.cwd(), {}), Path("output/demo"))

@@ -14,10 +14,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from umwelten.config.declaration import Option
 from umwelten.config.layers import DEFAULT, Value
 from umwelten.config.option_types import PlainText
 from umwelten.config.options import OPTIONS, is_steering
 from umwelten.config.settings import Settings
+from umwelten.config.stored_forms import can_have
 from umwelten.errors import StoreError, UsageError
 from umwelten.phrases import Phrase
 from umwelten.tools.mcp.settings import is_url
@@ -82,10 +84,10 @@ def given_options(
     kept: dict[str, GivenOption] = {}
     for name, row in settings.values.items():
         option = OPTIONS[name]
-        wanted = option.only in (None, kind) and name not in OF_ONE_START and option.place != "flag"
+        wanted = _is_kept(option, kind)
         is_given = name in settings.given
         follows = is_steering(option) and not (is_given or (name == "max_concurrency" and _short(settings)))
-        if wanted and not follows and row.source != DEFAULT and (option.in_python or name == "on_end"):
+        if wanted and not follows and row.source != DEFAULT:
             value = resolved.get(name, row.value)
             found = _kept(name, value, row, mask)
             kept[name] = msgspec.structs.replace(found, source=row.source, given=is_given)
@@ -94,6 +96,13 @@ def given_options(
         for name, values in variants.items()
     }
     return GivenOptions(kind=kind, folder=_words(str(folder)), umwelten=umwelten, options=kept, variants=own)
+
+
+def _is_kept(option: Option, kind: str) -> bool:
+    """Whether an evaluation of this kind keeps the option: others say how a run is started or shown."""
+    if option.name in OF_ONE_START or option.place == "flag" or option.only not in (None, kind):
+        return False
+    return option.in_python or option.name == "on_end"
 
 
 def _short(settings: Settings) -> bool:
@@ -203,7 +212,7 @@ def restored(stored: GivenOptions, present: Settings, folder: Path) -> Settings:
         for name, option in OPTIONS.items()
     }
     for name, kept in stored.options.items():
-        if name not in OPTIONS:
+        if name not in OPTIONS or not _is_kept(OPTIONS[name], stored.kind):
             raise StoreError(
                 f"evaluation {folder.name!r} was run with the option {name!r}, which is not known here",
                 f"It was made by umwelten {stored.umwelten}: continue it with that one.",
@@ -245,6 +254,9 @@ def _restored(name: str, kept: GivenOption, present: Value, folder: Path) -> Val
             Phrase("Or give the whole command again, with {option:id={id}} {option:resume}.", id=folder.name),
         )
     try:
-        return Value(value=_value(kept.value), source=kept.source)
-    except ValueError as error:
+        value = _value(kept.value)
+        if name not in OPTIONS or not can_have(OPTIONS[name], value):
+            raise ValueError("it is none that this option can have")
+    except (ValueError, TypeError) as error:
         raise StoreError(f"the stored option {name!r} of {folder.name!r} cannot be read: {error}") from error
+    return Value(value=value, source=kept.source)

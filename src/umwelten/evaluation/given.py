@@ -98,7 +98,7 @@ def stored_options(folder: Path) -> StoredOptions | None:
         found = msgspec.json.decode(text, type=_Marked)
         content = bytes(found.options)
         options = msgspec.json.decode(content, type=GivenOptions)
-    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
         raise StoreError(
             f"the stored options of evaluation {folder.name!r} cannot be read: {error}",
             "Give the whole command again, with --resume.",
