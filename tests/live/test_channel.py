@@ -9,6 +9,7 @@ import socket
 import stat
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from umwelten.events import (
     Note,
     TextArrived,
 )
-from umwelten.live import run_files
+from umwelten.live import door, run_files
 from umwelten.live.client import NoAnswer, Refused, RunGone, all_runs, ask_all
 from umwelten.live.run_files import sweep
 from umwelten.live.run_folder import run_folder
@@ -232,6 +233,7 @@ def happenings(number: int) -> list[Any]:
 def test_events_by_number_without_the_words_of_models(tmp_path: Path) -> None:
     with served(tmp_path) as run:
         found = run.run()
+        found.state()  # it serves
         run.tell(*happenings(1), FINISHED)
         run.server._closed.set()
         told: list[Any] = []
@@ -400,3 +402,40 @@ def test_sockets_that_were_left_half_made_are_taken_away(tmp_path: Path) -> None
         sweep(folder)
         left = {path.name for path in folder.iterdir() if path.is_socket()}
         assert left == {f"{os.getpid()}-tides.sock", "0123456789abcdef01234567", "98-new.sock"}
+
+
+def connected(path: Path, sent: bytes = b"") -> socket.socket:
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    one.settimeout(10)
+    one.connect(str(path))
+    one.sendall(sent)
+    return one
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such sockets")
+def test_connections_that_ask_for_nothing_are_closed_and_take_no_room_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door.Door.__init__, "__kwdefaults__", {"most": 3, "first_s": 0.5})
+    with served(tmp_path) as run, ExitStack() as stack:
+        found = run.run()
+        path = next(iter(run_folder().glob("*.sock")))  # type: ignore[union-attr]
+        found.state()
+        slow = [stack.enter_context(connected(path, b"GET /status HT")) for _ in range(3)]
+        with pytest.raises(Refused, match="as many connections as it takes") as refused:
+            found.state()
+        assert refused.value.status == 503
+        # One may have come before the connection that asked was seen to be closed, and been refused.
+        assert [one.recv(1) for one in slow].count(b"") >= 2
+        assert found.state() == run.steering.now
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such sockets")
+def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("umwelten.live.routes.FIRST_S", 0.1)
+    with served(tmp_path) as run:
+        run.run().state()
+        path = next(iter(run_folder().glob("*.sock")))  # type: ignore[union-attr]
+        with connected(path, b"POST /pause HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{") as one:
+            assert one.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert not run.steering.told

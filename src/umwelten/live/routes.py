@@ -23,6 +23,7 @@ from aiohttp import web
 
 from umwelten.errors import UmweltenError
 from umwelten.evaluation.steering import Author, Change, Steering
+from umwelten.live.door import FIRST_S
 from umwelten.live.encoding import encode
 from umwelten.live.event_stream import EventStream
 from umwelten.live.events import EventRing
@@ -104,6 +105,7 @@ class Routes:
         self._steering, self._ring, self._folder = steering, ring, folder
         self._token, self._conceal = token, conceal
         self.stream = EventStream(ring)
+        self.on_request: Callable[[web.Request], None] = lambda request: None
         self._reader: Reader | None = None
         # Of rows, in a thread of their own: to search many for a few takes long.
         self._rows = ThreadPoolExecutor(1, "control-rows")
@@ -140,6 +142,7 @@ class Routes:
 
     @web.middleware
     async def _checked(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.on_request(request)
         if not self._is_allowed(request):
             return _error(403, "this run belongs to another user, or its token is missing")
         try:
@@ -283,7 +286,12 @@ def _allowed(error: web.HTTPMethodNotAllowed) -> str:
 
 
 async def _body(request: web.Request, shape: type[Any]) -> Any:
-    content = await request.read()
+    try:
+        content = await asyncio.wait_for(request.read(), FIRST_S)
+    except TimeoutError:
+        raise _BadRequest(
+            f"{request.path}: its body has not come in {FIRST_S:g} s", "Send it at once."
+        ) from None
     try:
         return msgspec.json.decode(content or b"{}", type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -134,6 +134,7 @@ class ControlServer:
     async def _serve(self) -> None:
         from aiohttp import web
 
+        from umwelten.live.door import FIRST_S, Door
         from umwelten.live.routes import Routes
 
         assert self._listener is not None
@@ -143,16 +144,21 @@ class ControlServer:
             access_log=None,
             handle_signals=False,
             shutdown_timeout=_END_S / 3,
+            keepalive_timeout=FIRST_S,
             logger=_silent(),
         )
         await runner.setup()
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        # Such as no room for another open file: it is no matter of the run's, nor of its terminal.
+        loop.set_exception_handler(lambda loop, context: None)
         assert runner.server is not None
+        door = Door(runner.server)
+        routes.on_request = door.note
         sock = self._listener.sock
         if self._listener.token is None:
-            server = await loop.create_unix_server(runner.server, sock=sock)
+            server = await loop.create_unix_server(door, sock=sock)
         else:
-            server = await loop.create_server(runner.server, sock=sock)
+            server = await loop.create_server(door, sock=sock)
         with self._lock:
             self._loop, self._ended = loop, ended
         try:
