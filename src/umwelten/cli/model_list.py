@@ -17,7 +17,7 @@ from umwelten.config.demands import asking_demands
 from umwelten.config.endpoints import MissingKey, endpoint, price_overrides, vendors
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, UsageError
-from umwelten.local import LOCAL_MODELS
+from umwelten.local import LOCAL_MODELS, has_engine
 from umwelten.pricing import PriceBook, price_of
 from umwelten.providers.base_url import has_vendor_address
 from umwelten.providers.prices import price_book
@@ -189,8 +189,12 @@ def show(selected: Selected, notes: Sequence[str], *, as_json: bool) -> None:
         print_json(rows)
     elif rows:
         width = min(_WIDEST, max(len(row.model) for row in rows))
+        # Not on stdout: what reads the names from a pipe reads names alone.
+        click.echo(f"{'MODEL':<{width}}  {'CONTEXT':>10}  {'IN':>8}  {'OUT':>8}", err=True)
         for row in rows:
             click.echo(f"{one_line(row.model, _WIDEST):<{width}}  {_facts(row)}".rstrip())
+        if any(row.input_usd_per_mtok for row in rows):
+            click.echo("context in tokens, prices in USD per million tokens", err=True)
     elif selected.of:
         click.echo(one_line(f"none of {count(selected.of, 'model')} {selected.wanted}", 200), err=True)
     else:
@@ -198,12 +202,14 @@ def show(selected: Selected, notes: Sequence[str], *, as_json: bool) -> None:
 
 
 def _facts(row: ModelListing) -> str:
-    facts = []
-    if row.context_tokens:
-        facts.append(f"{row.context_tokens:,} tokens")
-    if row.input_usd_per_mtok is not None and row.output_usd_per_mtok is not None:
-        facts.append(f"${row.input_usd_per_mtok:g} in, ${row.output_usd_per_mtok:g} out per million")
+    context = "" if not row.context_tokens else f"{row.context_tokens:,}"
+    prices = [
+        "" if price is None else f"{price:g}" for price in (row.input_usd_per_mtok, row.output_usd_per_mtok)
+    ]
+    facts = f"{context:>10}  {prices[0]:>8}  {prices[1]:>8}"
     if row.shutdown_date is not None:
         is_soon = (row.shutdown_date - datetime.now(UTC).date()).days < SOON_DAYS
-        facts.append(click.style(f"until {row.shutdown_date}", fg="red" if is_soon else None))
-    return "  ".join(facts)
+        facts += "  " + click.style(f"until {row.shutdown_date}", fg="red" if is_soon else None)
+    if row.provider == "local" and not has_engine():
+        facts += "  needs pip install 'umwelten[local]'"
+    return facts

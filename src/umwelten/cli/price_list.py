@@ -12,6 +12,7 @@ from umwelten.config.endpoints import price_overrides, vendors
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
 from umwelten.pricing import PriceBook, price_list
+from umwelten.providers.listed_names import can_be_asked
 from umwelten.providers.prices import price_book
 from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import FrozenStruct
@@ -84,6 +85,7 @@ def _rows(prices: PriceBook) -> tuple[list[ListedPrice], str]:
             date,
         )
         for row in listed
+        if can_be_asked(row.model)
     }
     for model, price in prices.own.items():
         cached = None if price.cached is None else float(price.cached)

@@ -3,7 +3,7 @@
 from umwelten.local.chat_template import places_tools
 from umwelten.local.pull import pull_weights
 from umwelten.local.server import LocalServers
-from umwelten.local.weights import LOCAL_MODELS, LocalModel, check_engine, find_weights
+from umwelten.local.weights import LOCAL_MODELS, LocalModel, check_engine, find_weights, has_engine
 
 __all__ = [
     "LOCAL_MODELS",
@@ -11,6 +11,7 @@ __all__ = [
     "LocalServers",
     "check_engine",
     "find_weights",
+    "has_engine",
     "places_tools",
     "pull_weights",
 ]

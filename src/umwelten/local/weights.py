@@ -70,9 +70,14 @@ def find_weights(
     return weights
 
 
+def has_engine() -> bool:
+    """Return whether llama.cpp, which serves local models, is installed."""
+    return importlib.util.find_spec(_ENGINE) is not None
+
+
 def check_engine() -> None:
     """Raise `LocalModelError` where llama.cpp, which serves local models, is not installed."""
-    if importlib.util.find_spec(_ENGINE) is None:
+    if not has_engine():
         raise LocalModelError("llama.cpp, which local: models need, is not installed", INSTALL)
 
 

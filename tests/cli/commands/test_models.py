@@ -67,6 +67,22 @@ def test_costs_need_no_network_and_take_the_users_prices(cli, tmp_path):
     assert any(row["model"] == "openai:gpt-4o" for row in rows)
 
 
+def test_costs_list_names_that_can_be_asked_for_alone(cli):
+    names = {row["model"] for row in json.loads(cli("models", "costs", "--json").out)}
+    assert {"openai:gpt-5.4-mini", "google:gemini-3.5-flash", "openrouter:liquid/lfm-7b"} <= names
+    for wrong in ("openrouter:lfm-7b", "google:claude-sonnet-4-5", "openai:gpt-4o-mini-2024-07-18.ft-"):
+        assert wrong not in names
+    assert not [name for name in names if "~" in name or name.endswith(("-", ".")) or ":ft:" in name]
+
+
+def test_a_list_has_a_header_beside_its_names(cli):
+    with provider() as server:
+        code, out, err = cli("models", "list", "-p", "openai", env=server.env())
+    assert code == 0
+    assert all(line.startswith("openai:") for line in out.splitlines())
+    assert err.split()[:4] == ["MODEL", "CONTEXT", "IN", "OUT"]
+
+
 def test_a_search_that_finds_nothing_says_among_how_many(cli):
     with provider() as server:
         listed = cli("models", "list", "-p", "openai", env=server.env())[1].splitlines()

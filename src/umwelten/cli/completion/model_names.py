@@ -14,6 +14,7 @@ from pathlib import Path
 
 from umwelten.user_folders import cache_folder, expand_home
 
+_RULES = 2  # goes up when other names of the list are offered
 _NEWEST = 20  # evaluations that are looked into
 
 
@@ -65,9 +66,9 @@ def _stamp() -> str:
     spec = importlib.util.find_spec("umwelten.pricing")
     data = Path(spec.origin).with_name("prices.json") if spec is not None and spec.origin else None
     try:
-        return f"# {data} {data.stat().st_mtime_ns if data else ''}"
+        return f"# {_RULES} {data} {data.stat().st_mtime_ns if data else ''}"
     except OSError:
-        return f"# {data}"
+        return f"# {_RULES} {data}"
 
 
 def _names() -> Iterator[str]:
@@ -75,11 +76,14 @@ def _names() -> Iterator[str]:
 
     from umwelten.local import LOCAL_MODELS
     from umwelten.pricing import price_list
+    from umwelten.providers.listed_names import can_be_asked
     from umwelten.providers.prices import price_book
     from umwelten.providers.vendors import VENDORS
 
     yield from (f"local:{name}" for name in LOCAL_MODELS)
     for row in price_list(price_book(VENDORS).lists, time.time())[0]:
+        if not can_be_asked(row.model):
+            continue
         routed = row.model.provider == "openrouter" and "/" in row.model.model
         yield row.model.model if routed else str(row.model)
 
