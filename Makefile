@@ -26,12 +26,19 @@ $(VENV)/.tools: pyproject.toml $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group lint --group test --group oracles
 	@touch $@
 
+# The penalties keep so small a model from repeating itself without end; its answers then take 30 to 100 tokens.
 demo: $(STAMP) ## put the texts under examples/ through the embedded model; again: resumes and has nothing to do
 	@$(BIN)/umwelten models pull smollm2
 	$(BIN)/umwelten eval batch --id demo --resume \
-	  --prompt "Say in one sentence what this text is about." \
+	  --prompt "What is this text about? Answer in one short sentence." \
 	  --models local:smollm2 --directory examples --file-pattern "**/*.txt" \
-	  --max-concurrency 4 --max-tokens 48 --temperature 0 --seed 1
+	  --max-concurrency 4 --max-tokens 200 --temperature 0 --seed 1 \
+	  --param repeat_penalty=1.1 --param frequency_penalty=0.3 --param 'stop=["\n"]'
+	@$(BIN)/umwelten eval report demo -o output/demo.html
+	@printf '%s\n' "" "Open output/demo.html in a browser, or read the answers here:" \
+	  "  source $(BIN)/activate       # then the command is umwelten; without it, $(BIN)/umwelten" \
+	  "  umwelten eval show demo" "  umwelten view                    # all evaluations, in the browser" \
+	  "Next: docs/getting-started.md"
 
 browser: ## chromium for the tests of HTML reports, where apt is there
 	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \
