@@ -25,6 +25,7 @@ BY = Author(via="ui", name="me", reason="")
 @pytest.fixture(autouse=True)
 def me(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("getpass.getuser", lambda: "me")
+    monkeypatch.setattr("umwelten.cli.top.full.base.POLL_S", 0.02)
 
 
 def until(come: Callable[[], bool], what: str) -> None:

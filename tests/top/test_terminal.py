@@ -16,12 +16,15 @@ import pytest
 
 from provider import Provider, clean_environment, provider
 from umwelten.simulate.faultserver import Profile
-from umwelten.simulate.faultserver.profile import Behaviour
+from umwelten.simulate.faultserver.profile import Behaviour, Rule
 
 pytestmark = pytest.mark.skipif(
     shutil.which("tmux") is None and os.environ.get("UMWELTEN_TEST_SHELLS") != "required", reason="no tmux"
 )
-SLOW = Profile(default=Behaviour(latency_s=0.3, text="[red]\x1b]0;owned\x07 fine"))
+SLOW = Profile(
+    default=Behaviour(latency_s=0.3, text="[red]\x1b]0;owned\x07 fine"),
+    rules=(Rule(prompt="Fail", n=1, behaviour=Behaviour(fault=400, message="[@click=app.quit]no[/]")),),
+)
 PATIENCE_S = 30.0
 
 
@@ -87,6 +90,7 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
 
 
 BATCH = ("eval", "batch", "-p", "Summarise", "-m", "openai:a", "--directory", "texts", "-i", "scans")
+FAILING = tuple("Fail" if word == "Summarise" else word for word in BATCH)
 
 
 def test_a_run_is_paused_resumed_and_left(server: Provider, terminal: Callable[..., Terminal]) -> None:
@@ -138,9 +142,15 @@ def test_a_run_with_the_screen_in_front_ends_with_its_summary_and_its_status(
     server: Provider, terminal: Callable[..., Terminal]
 ) -> None:
     environment = {**clean_environment(server.env()), "TERM": "xterm-256color"}
-    screen = terminal(environment, *BATCH, "--max-concurrency", "20", "--ui")
+    screen = terminal(environment, *FAILING, "--max-concurrency", "20", "--ui")
     screen.until("The run has ended; q leaves.")
+    screen.press("f")
+    screen.until("[@click=app.quit]no[/]")
+    screen.press("Enter")
+    screen.until("bad_request: 1 failed call")
+    screen.press("Enter")
+    screen.until("attempt 1: bad_request 400")
     screen.press("q")
-    shown = screen.until("status=0")
-    assert "all 40 calls succeeded" in shown
+    shown = screen.until("status=1")
+    assert "39 of 40 calls succeeded" in shown
     assert "umwelten eval show scans" in shown
