@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -59,3 +63,19 @@ class Asked:
         """Ask as the page does."""
         given = {"Cookie": self.cookie, "Content-Type": "application/json", "X-Umwelten": "1", **headers}
         return self.raw("POST", path, given, json.dumps(value).encode())
+
+
+@contextmanager
+def viewed(output_dir: Path, **options: object) -> Iterator[Asked]:
+    """A server that answers meanwhile, and what asks it, with its cookie."""
+    server = ViewServer(output_dir, **options)  # type: ignore[arg-type]
+    ready = threading.Event()
+    thread = threading.Thread(target=server.serve, args=(ready.set,), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield Asked(server)
+    finally:
+        server.stop()
+        thread.join(10)
+        assert not thread.is_alive()

@@ -14,6 +14,7 @@ from umwelten.scoring.judge.human_labels import read_label
 from umwelten.scoring.judge.scale import make_scale
 from umwelten.store.reader import Reader
 from umwelten.types import FailureKind, Prompt
+from viewkit import viewed
 
 FILES = [f"f{number:02}.txt" for number in range(40)]
 
@@ -130,9 +131,10 @@ def test_neighbours_are_those_of_the_list(reader):
 # --- over HTTP -------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def asked(folder, serve):
-    return serve(folder.parent)
+@pytest.fixture(scope="module")
+def asked(folder):
+    with viewed(folder.parent) as asked:
+        yield asked
 
 
 def test_the_home_list_has_counts_and_words(asked):
@@ -255,9 +257,9 @@ def test_ratings_are_kept_beside_the_evidence_and_exported_for_a_judge(rated, tm
         {"scale": "1-5", "value": 5, "comment": "x" * 10_001},
     ],
 )
-def test_what_is_no_rating_is_refused(rated, rating):
-    asked, calls, _ = rated
-    assert asked.post("/api/e/demo/ratings", {"call": calls[0]["call"], **rating}).status == 400
+def test_what_is_no_rating_is_refused(asked, rating):
+    (call,) = asked.get("/api/e/demo/calls?status=succeeded&limit=1").json["calls"]
+    assert asked.post("/api/e/demo/ratings", {"call": call["call"], **rating}).status == 400
     assert asked.get("/api/e/demo/ratings").json["ratings"] == []
 
 

@@ -8,15 +8,28 @@ import pytest
 
 from livekit import served
 from report.making import two_models
+from viewkit import viewed
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One run and one server for all tests, and where runs are found."""
+    folder, state = tmp_path_factory.mktemp("view"), str(tmp_path_factory.mktemp("state"))
+    two_models(folder / "tides")
+    two_models(folder / "other")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", state)
+        with served(folder / "tides") as run, viewed(folder) as asked:
+            run.run()
+            yield run, asked, state
 
 
 @pytest.fixture
-def run(tmp_path, serve):
-    two_models(tmp_path / "tides")
-    two_models(tmp_path / "other")
-    with served(tmp_path / "tides") as run:
-        run.run()
-        yield run, serve(tmp_path)
+def run(shared, monkeypatch):
+    run, asked, state = shared
+    monkeypatch.setenv("XDG_STATE_HOME", state)
+    run.steering.told.clear()
+    return run, asked
 
 
 CHANGE = {"verb": "pause", "reason": "lunch", "pid": os.getpid()}

@@ -10,15 +10,20 @@ from report.making import two_models
 from umwelten.errors import UsageError
 from umwelten.view import security
 from umwelten.view.server import ViewServer
+from viewkit import viewed
 
 RATING = b'{"call": 268500993, "scale": "1-5", "value": 4}'
 JSON = {"Content-Type": "application/json", "X-Umwelten": "1"}
 
 
-@pytest.fixture
-def asked(tmp_path, serve):
-    two_models(tmp_path / "demo")
-    return serve(tmp_path)
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """One server for all tests: what is refused changes nothing."""
+    folder = tmp_path_factory.mktemp("view")
+    two_models(folder / "demo")
+    with viewed(folder) as asked:
+        yield asked
+        assert not (folder / "demo" / "ratings.db").exists()
 
 
 def test_the_token_becomes_a_cookie_and_leaves_the_address(asked):
@@ -62,7 +67,9 @@ def test_strangers_are_refused_everywhere(asked, headers, status, path):
     )
 
 
-def test_the_page_itself_is_answered(asked):
+def test_the_page_itself_is_answered(tmp_path, serve):
+    two_models(tmp_path / "demo")
+    asked = serve(tmp_path)
     same = {"Origin": f"http://{asked.host}", "Sec-Fetch-Site": "same-origin"}
     assert asked.get("/api/home", **same).status == 200
     assert asked.get("/api/home", Host=f"localhost:{asked.server.port}").status == 200

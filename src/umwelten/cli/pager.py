@@ -6,10 +6,12 @@ import contextlib
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 _LESS = "FRX"
 """What fits the screen is printed and less ends (F); colours are shown (R); the text stays afterwards (X)."""
@@ -26,6 +28,8 @@ def paged(*, wanted: bool = True) -> Iterator[IO[str]]:
         yield sys.stdout
         sys.stdout.flush()
         return
+    import subprocess  # here, because what is piped needs no pager
+
     sys.stdout.flush()
     environment = {"LESS": _LESS, **os.environ}
     process = subprocess.Popen(words, stdin=subprocess.PIPE, env=environment, text=True, encoding="utf-8")

@@ -5,17 +5,19 @@ Nothing is imported for it: whoever has a data frame has its library.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from umwelten.errors import InputError, UmweltenError, UsageError
 from umwelten.phrases import Phrase
 from umwelten.store.background_iterator import BackgroundIterator
+
+if TYPE_CHECKING:
+    import asyncio
 
 _ROWS_A_BATCH = 1_000
 """Rows of an Arrow table that are objects of Python at a time."""
@@ -184,6 +186,8 @@ def _arrow_rows(table: Any) -> Iterator[dict[str, Any]]:
 
 def _from_async(data: AsyncIterable[Any], given: GivenData) -> Iterator[Any]:
     """Ask the program's own loop where it is free, else one of our own."""
+    import asyncio  # here, because lists and reports import this module and need no loop
+
     source, most = data.__aiter__(), 1
     own = None if given.loop is not None else asyncio.new_event_loop()
     try:
