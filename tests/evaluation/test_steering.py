@@ -117,6 +117,7 @@ def test_a_pause_starts_nothing_until_it_ends(scope: str, server: Provider, tmp_
             time.sleep(0.15)
             assert server.ledger.requests == requests
             assert run.steering.state().models[0].paused
+            assert run.steering.state().left_s is None
         else:
             until(lambda: run.tally.models["two:b"].succeeded == 60, "the others go on")
             assert run.tally.models["one:a"].succeeded < 60

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _DIGITS = 3
 
 
+_GOES_ON = (RunPhase.STARTING, RunPhase.RUNNING)
+"""Where a time left means something: nobody knows when a pause ends."""
+
+
 class RunWatch:
     """See the module's text. `pause` and `resume` count the time in which all of the run was paused."""
 
@@ -58,14 +62,14 @@ class RunWatch:
         views = evaluation.lanes()
         board = self._watch.look()
         rows = {row.name: row for row in board.lanes}
-        finished = tally.finished
+        finished, phase = tally.finished, self._phase(live)
         in_flight = sum(view.in_flight for view in views)
         return RunState(
             id=evaluation.store.spec.id,
             folder=str(evaluation.folder.absolute()),
             pid=os.getpid(),
             version=__version__,
-            phase=self._phase(live),
+            phase=phase,
             started_at=now if started is None else started.at_unix,
             elapsed_s=0.0 if started is None else now - started.at_unix,
             paused_s=self._paused(live),
@@ -77,7 +81,7 @@ class RunWatch:
             in_flight=in_flight,
             calls_per_s=round(board.calls_per_s, _DIGITS),
             tokens_per_s=round(board.tokens_per_s, _DIGITS),
-            left_s=None if finished or board.left_s is None else round(board.left_s, _DIGITS),
+            left_s=None if phase not in _GOES_ON or board.left_s is None else round(board.left_s, _DIGITS),
             cost_usd=_usd(tally.cost_nusd, tally.unpriced),
             input_tokens=tally.input_tokens,
             output_tokens=tally.output_tokens,
