@@ -11,8 +11,10 @@ import re
 import secrets
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -22,7 +24,7 @@ import msgspec
 from umwelten.errors import EvaluationExists, StoreError, UsageError
 from umwelten.store.copying import copy
 from umwelten.store.database import EVALUATION, folder_errors, open_database, store_errors, transaction
-from umwelten.store.derived import derived_of
+from umwelten.store.derived import derived_of, owner
 from umwelten.store.inputs import storable_path
 from umwelten.store.kept_inputs import INPUTS, has_kept_inputs
 from umwelten.store.ratings.tables import RATINGS
@@ -38,6 +40,19 @@ _MOST_MANIFEST = 16 << 20
 _CHUNK = 1 << 20
 _RATIO, _UNSUSPICIOUS = 200, 1 << 30
 """A file that holds more than a gigabyte may be at most so many times smaller: texts are some ten times."""
+
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How files are packed: to unpack others takes as much memory as the file says."""
+
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+    EOFError,
+    RuntimeError,
+)
 
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 
@@ -66,7 +81,10 @@ def export(folders: Sequence[Path], file: Path, *, umwelten: str) -> list[str]:
             for folder in folders:
                 along = copy(folder, stage / folder.name)
                 ids += [folder.name, *along]
-            with zipfile.ZipFile(temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+            # A file's time may be none that a .zip file has: some systems have 1970 for all.
+            with zipfile.ZipFile(
+                temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=6, strict_timestamps=False
+            ) as archive:
                 manifest = Manifest(format=_FORMAT, umwelten=umwelten, evaluations=tuple(ids))
                 archive.writestr(MANIFEST, msgspec.json.encode(manifest))
                 for id_ in ids:
@@ -75,7 +93,8 @@ def export(folders: Sequence[Path], file: Path, *, umwelten: str) -> list[str]:
     except OSError as error:
         raise StoreError(f"cannot write {file}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return ids
 
 
@@ -137,8 +156,13 @@ def take_in(file: Path, output_dir: Path, *, name: str | None = None) -> list[st
 def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                if info.compress_type not in _PACKED:
+                    raise StoreError(
+                        f"{file}: {info.filename!r} is packed in a way that is not ours", "Export it again."
+                    )
             yield archive
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise StoreError(f"{file} cannot be read: {error}", "Export it again.") from error
 
 
@@ -170,7 +194,7 @@ def _entries(archive: zipfile.ZipFile, manifest: Manifest, file: Path) -> Mappin
     """The files by their names in the folder. Raises StoreError before any of them is read."""
     found: dict[str, zipfile.ZipInfo] = {}
     ids = set(manifest.evaluations)
-    whole = packed = 0
+    whole, packed = 0, file.stat().st_size  # not what its parts say: they may lie on top of each other
     for info in archive.infolist():
         if info.filename == MANIFEST:
             continue
@@ -182,7 +206,7 @@ def _entries(archive: zipfile.ZipFile, manifest: Manifest, file: Path) -> Mappin
                 f"{file} holds {info.filename!r}, which is no file of an evaluation", "Nothing was taken in."
             )
         found[info.filename] = info
-        whole, packed = whole + info.file_size, packed + info.compress_size
+        whole += info.file_size
     if whole > _UNSUSPICIOUS and whole > _RATIO * max(packed, 1):
         raise StoreError(
             f"{file} would become {whole >> 20:,} MB, more than {_RATIO} times its size",
@@ -219,6 +243,12 @@ def _settle(stage: Path, output_dir: Path, heads: Sequence[str], name: str | Non
     folders += [each for each in sorted(stage.iterdir()) if each not in folders]
     for folder in folders:
         Reader.open(folder).close()
+        whose = owner(folder)
+        if whose is not None and whose not in folders:
+            raise StoreError(
+                f"{folder.name!r} judges the answers of {whose.name!r}, which is not in the file",
+                "Nothing was taken in: it would belong to the evaluation here that is called so.",
+            )
         _lead_to_kept_inputs(folder, output_dir / folder.name)
     for folder in folders:
         folder.rename(output_dir / folder.name)

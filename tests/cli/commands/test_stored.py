@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import os
 import shutil
 import sqlite3
 import stat
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -175,6 +178,59 @@ def test_a_file_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
         made.writestr("a/evaluation.db", bytes(4 << 20))
     with pytest.raises(StoreError, match="more than 200 times its size"):
         archive.take_in(tmp_path / "b.zip", tmp_path / "output")
+
+
+def test_parts_that_lie_on_top_of_each_other_are_counted_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "_UNSUSPICIOUS", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("umwelten.json", '{"format": 1, "umwelten": "1", "evaluations": ["a"]}')
+        made.writestr("a/evaluation.db", os.urandom(8_000) + bytes(300_000))
+        for number in range(20):
+            info = copy.copy(made.getinfo("a/evaluation.db"))
+            info.filename = f"a/{number}.txt"
+            made.filelist.append(info)
+    with pytest.raises(StoreError, match="more than 200 times its size"):
+        archive.take_in(tmp_path / "b.zip", tmp_path / "output")
+
+
+@pytest.mark.parametrize("way", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_what_is_packed_in_ways_that_are_not_ours_is_refused(tmp_path, way):
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", way) as made:
+        made.writestr("umwelten.json", '{"format": 1, "umwelten": "1", "evaluations": ["a"]}')
+    with pytest.raises(StoreError, match="packed in a way that is not ours"):
+        archive.take_in(tmp_path / "b.zip", tmp_path / "output")
+
+
+def test_a_damaged_file_is_told_whichever_byte_is_damaged(made, tmp_path):
+    archive.export([made / "output" / "tides"], tmp_path / "good.zip", umwelten="1")
+    good = (tmp_path / "good.zip").read_bytes()
+    for at in range(0, len(good), max(1, len(good) // 150)):
+        (tmp_path / "bad.zip").write_bytes(good[:at] + bytes([good[at] ^ 0xFF]) + good[at + 1 :])
+        with suppress(StoreError):
+            archive.take_in(tmp_path / "bad.zip", tmp_path / "output")
+            shutil.rmtree(tmp_path / "output")
+
+
+def test_what_judges_an_evaluation_that_is_here_already_is_not_taken_in(made, tmp_path):
+    folders = [made / "output" / "moons"]
+    archive.export(folders, tmp_path / "good.zip", umwelten="1")
+    with zipfile.ZipFile(tmp_path / "good.zip") as old, zipfile.ZipFile(tmp_path / "bad.zip", "w") as new:
+        new.writestr("umwelten.json", '{"format": 1, "umwelten": "1", "evaluations": ["moons.polite"]}')
+        new.writestr("moons.polite/evaluation.db", old.read("moons.polite/evaluation.db"))
+    with pytest.raises(StoreError, match="judges the answers of 'moons'"):
+        archive.take_in(tmp_path / "bad.zip", tmp_path / "output")
+    assert list((tmp_path / "output").iterdir()) == []
+
+
+def test_files_of_any_time_are_exported_and_a_folder_that_is_none_is_told(cli, made, tmp_path):
+    copied = tmp_path / "output" / "tides"
+    shutil.copytree(made / "output" / "tides", copied)
+    (copied / "evaluation.inputs").mkdir()
+    (copied / "evaluation.inputs" / "old.txt").write_text("of 1970")
+    os.utime(copied / "evaluation.inputs" / "old.txt", (0, 0))
+    archive.export([copied], tmp_path / "a.zip", umwelten="1")
+    with pytest.raises(StoreError, match="Not a directory"):
+        archive.export([copied], tmp_path / "a.zip" / "b.zip", umwelten="1")
 
 
 def test_costs_of_what_cannot_be_read_are_told_apart(cli, made, tmp_path):
