@@ -38,9 +38,24 @@ def test_the_token_becomes_a_cookie_and_leaves_the_address(asked):
 
 def test_the_address_leads_nowhere_else(asked):
     token = asked.token_path.partition("?")[2]
-    for path in (f"//example.org/?{token}", f"/%2Fexample.org/?{token}"):
+    for path in (f"//example.org/?{token}", f"/%2Fexample.org/?{token}", f"/\\example.org/?{token}"):
         place = asked.raw("GET", path, {}).headers.get("Location", "/")
-        assert place.startswith("/") and not place.startswith("//")
+        assert place.startswith("/") and not place.startswith(("//", "/\\"))
+
+
+def test_what_is_no_request_is_answered_and_told_to_no_terminal(asked, capfd):
+    assert asked.raw("GET", "/", {"Cookie": asked.cookie.partition("=")[0] + "=\xff"}).status == 401
+    assert asked.raw("GET", f"/?token={'a' * 9_000}", {}).status == 400
+    for path, body in (
+        ("ratings", b'{"call": 99999999999999999999, "scale": "1-5", "value": 4}'),
+        (
+            "control",
+            b'{"verb": "set", "reason": "x", "pid": 1, "value": ' + b"[" * 9_000 + b"]" * 9_000 + b"}",
+        ),
+    ):
+        said = asked.raw("POST", f"/api/e/demo/{path}", {"Cookie": asked.cookie, **JSON}, body)
+        assert said.status == 400, said
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +192,12 @@ def test_other_machines_need_a_token_and_an_origin(host):
 
 
 @pytest.mark.parametrize(
-    "origin", ["view.example", "https://view.example/x", "ftp://view.example", "https://"]
+    "origin",
+    [
+        *("view.example", "https://view.example/x", "ftp://view.example", "https://"),
+        *("http://[", "https://me@view.example", "https://view.example#x", "https://view.example:99999"),
+        *("https:// view.example", "https://\xe9.example", "https://a\\b"),
+    ],
 )
 def test_an_origin_is_scheme_and_host(origin):
     with pytest.raises(UsageError):

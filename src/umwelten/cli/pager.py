@@ -32,7 +32,14 @@ def paged(*, wanted: bool = True) -> Iterator[IO[str]]:
 
     sys.stdout.flush()
     environment = {"LESS": _LESS, **os.environ}
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, env=environment, text=True, encoding="utf-8")
+    process = subprocess.Popen(
+        words,
+        stdin=subprocess.PIPE,
+        env=environment,
+        text=True,
+        encoding="utf-8",
+        errors="backslashreplace",  # as stdout has it: some names of files are no text
+    )
     assert process.stdin is not None
     try:
         # Quit by the reader, who has seen enough; or Ctrl-C, which the pager was told as well.

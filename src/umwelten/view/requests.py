@@ -89,5 +89,5 @@ async def body(request: web.Request, kind: type[Any]) -> Any:
     """Return the JSON of a POST. Raises UsageError."""
     try:
         return msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"the request cannot be read: {error}") from None

@@ -6,7 +6,7 @@ import asyncio
 import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -50,7 +50,7 @@ _COUNTED_AT_ONCE_S = 0.3
 class _Rated(FrozenStruct, forbid_unknown_fields=True):
     """The body of a rating."""
 
-    call: int
+    call: Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
     scale: str
     value: float | None = None
     comment: str = ""

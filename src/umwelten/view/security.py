@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import html
 import ipaddress
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import urlsplit
@@ -87,8 +88,7 @@ def is_loopback(host: str) -> bool:
 def check_address(host: str, origins: Collection[str], *, has_token_file: bool) -> None:
     """See that a server beyond this machine has a token of the user's and origins. Raises UsageError."""
     for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+        if not _is_origin(origin):
             raise UsageError(
                 f"{origin!r} is no origin", "Give scheme, host and port alone: https://view.example.org"
             )
@@ -101,6 +101,16 @@ def check_address(host: str, origins: Collection[str], *, has_token_file: bool) 
             "address that browsers use. Without TLS in front, others on the network can read along."
         ),
     )
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    return known and not more and text.isascii() and not re.search(r"[\s\x00-\x1f\\]", text)
 
 
 def guard(rules: Policy) -> Middleware:
@@ -160,8 +170,8 @@ def _refusal(request: web.Request, rules: Policy) -> web.Response | None:
 def _exchange(request: web.Request, rules: Policy) -> web.Response:
     """Give the session for the token, and leave the address without it: it would stay in the history."""
     rest = request.rel_url.without_query_params(TOKEN)
-    # An address that begins with two slashes would lead elsewhere.
-    response = web.Response(status=303, headers={"Location": "/" + str(rest).lstrip("/")})
+    # An address that begins with two slashes would lead elsewhere; browsers take a backslash for one.
+    response = web.Response(status=303, headers={"Location": "/" + str(rest).lstrip("/\\")})
     response.set_cookie(
         rules.cookie, rules.session, httponly=True, samesite="Strict", path="/", secure=rules.secure
     )
@@ -169,7 +179,8 @@ def _exchange(request: web.Request, rules: Policy) -> web.Response:
 
 
 def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
+    # Bytes that are no text come as lone surrogates.
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), wanted.encode())
 
 
 _PAGE = """<!doctype html>

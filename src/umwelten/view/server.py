@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -23,6 +24,8 @@ from umwelten.view.routes import Routes
 LOOPBACK = "127.0.0.1"
 _MOST_BODY = 64_000
 """Bytes of a POST: a rating with the longest comment."""
+_SILENT = logging.Logger("umwelten.view", logging.CRITICAL + 1)
+"""What others send that is no request is none of the terminal's: an address may have the token in it."""
 _PAGES = (
     "/",
     "/compare",
@@ -79,7 +82,11 @@ class ViewServer:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         routes = Routes(self._readers, read_only=self._read_only)
         runner = web.AppRunner(
-            self._application(routes), access_log=None, shutdown_timeout=0.2, handler_cancellation=True
+            self._application(routes),
+            access_log=None,
+            logger=_SILENT,
+            shutdown_timeout=0.2,
+            handler_cancellation=True,
         )
         await runner.setup()
         try:
