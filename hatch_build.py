@@ -10,7 +10,8 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _IMAGE = re.compile(r"^!\[[^\]]*\]\((?!https?:)[^)]*\)\n+", re.MULTILINE)
 _OF_IMAGES = re.compile(r"^\*Both pictures .*?\*\n+", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)([^)]*)\)")
+_LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])+)\]\((?!https?:|#)([^)]*)\)")
+"""The text of a link may hold brackets: [`[variants.cool]`](docs/configuration.md)."""
 
 
 class DescriptionHook(MetadataHookInterface):
