@@ -364,3 +364,19 @@ def test_a_conversation_that_failed_goes_on_where_it_ended() -> None:
 def test_no_change_breaks_what_tools_and_caps_promise(part: int) -> None:
     for seed in range(part, 600 if os.environ.get("UMWELTEN_TEST_THOROUGH") else 18, 3):
         play(seed)
+
+
+def test_an_observer_may_change_the_run_at_every_start() -> None:
+    """One start is not made within another: a thousand of them would go deeper than Python can."""
+    inside: list[Event] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, CallStarted):
+            assert not inside
+            inside.append(event)
+            store.engine.look_again()  # type: ignore[union-attr]
+            inside.clear()
+
+    store = MemoryStore(60)
+    ran = run(store, in_flight=20, observer=observe)
+    assert (ran.result.status, len(store.calls())) == ("complete", 60)

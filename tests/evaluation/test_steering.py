@@ -14,13 +14,15 @@ import pytest
 
 from provider import Provider, provider
 from steeringkit import BY, SteeredRun, steered, until
-from umwelten.errors import UsageError
+from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.run_state import Author, RunPhase
 from umwelten.events import RunStatus, TextArrived
+from umwelten.report.queries.changes import changes
 from umwelten.report.render.json import render_json
 from umwelten.report.render.markdown import render_markdown
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 from umwelten.store.reader import Reader
+from umwelten.store.tables import MIGRATIONS
 
 SLOW = Profile(default=Behaviour(latency_s=0.05, input_tokens=100, output_tokens=10))
 
@@ -191,7 +193,8 @@ FAILING = Profile(
 )
 
 
-def test_failed_calls_are_made_again(tmp_path: Path) -> None:
+def test_failed_calls_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("umwelten.evaluation.steering._AT_ONCE", 2)
     with (
         provider(FAILING) as server,
         steered(tmp_path, server, ["one:a"], files=60, max_concurrency=4) as run,
@@ -385,3 +388,14 @@ def test_what_is_still_paused_is_said_and_the_end_of_a_pause_is_told(
         run.steering.stop(BY)
         run.end()
         assert run.steering.state().paused_s > 0.05
+
+
+@pytest.mark.parametrize("value", ["", "no", "[" * 5_000])
+def test_a_change_that_no_run_has_stored_is_damage(value: str) -> None:
+    with sqlite3.connect(":memory:") as db:
+        for migration in MIGRATIONS:
+            db.executescript(migration)
+        db.execute("INSERT INTO changes VALUES (1, 1, 1.0, '', 'ctl', 'retries', '', '1', ?, '')", (value,))
+        with pytest.raises(StoreError, match="is damaged: a change"):
+            changes(db)
+    db.close()

@@ -92,8 +92,9 @@ class Engine:
         self._started_at: float | None = None
         self._uncommitted = 0
         self._reason: StopReason | None = None
-        self._interrupted = False
+        self._interrupted = self._pumping = False
         self._cancelled = 0
+        self._again = False
         self._cancelling: set[int] = set()
         self._failing: set[int] = set()
         self._unix_offset = time.time() - self._loop.time()
@@ -205,8 +206,11 @@ class Engine:
             self._close(reason)
 
     def look_again(self) -> None:
-        """Start what may start after something was changed in the pool."""
-        if self.is_running:
+        """Start what may start after something was changed in the pool, at once if that is possible."""
+        if self._pumping:
+            # An observer of a start changes something, perhaps at every start: not one within the other.
+            self._again = True
+        elif self.is_running:
             self._pump()
 
     def set_cost_cap(self, cap: int | None) -> None:
@@ -282,6 +286,7 @@ class Engine:
             if self._tools is not None:
                 self._tools.cancel()  # some wait until it is stored that they start
             self._close(StopReason(code=StopCode.STORE, wording=problem))
+        self._pumping = True
         try:
             self._start_all()
         except UmweltenError as error:
@@ -289,6 +294,11 @@ class Engine:
             self._close(StopReason(code=StopCode.INPUTS, wording=error.wording))
         except Exception as fault:  # noqa: BLE001
             self._abort(fault)
+        finally:
+            self._pumping = False
+        if self._again:
+            self._again = False
+            self._set_timer("pump", self._loop.time(), self._pump)
         if self._uncommitted and not self._pool.in_flight:
             self._sink.flush_soon()
         self._check_finished()

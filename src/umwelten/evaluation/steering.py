@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -21,6 +21,7 @@ import msgspec
 from umwelten.errors import UsageError
 from umwelten.evaluation.live_run import ENDED, LiveRun
 from umwelten.evaluation.preflight import check_priced
+from umwelten.evaluation.requeued import requeued
 from umwelten.evaluation.run_changes import Planned, author, not_paused, planned, seconds, stays_paused
 from umwelten.evaluation.run_state import Author as Author
 from umwelten.evaluation.run_state import Change as Change
@@ -28,7 +29,6 @@ from umwelten.evaluation.run_state import ChangeState, RunState
 from umwelten.evaluation.run_watch import RunWatch
 from umwelten.events import (
     CallFailed,
-    CallsRequeued,
     CallSucceeded,
     Event,
     RunChanged,
@@ -47,8 +47,10 @@ if TYPE_CHECKING:
     from umwelten.evaluation.evaluation import Evaluation
 
 PATIENCE_S = 5.0
-"""For so long a change may take to be applied, and as long to be committed: a loop that is late by more is
-broken."""
+"""For so long a change may take to be applied, and to be committed: a loop that is later is broken."""
+
+_AT_ONCE = 100
+"""Failed calls that are looked up before the loop does something else: some 15 ms."""
 
 _KEPT = 1_000
 """Changes of which `state` tells, the latest; the store has all."""
@@ -244,24 +246,34 @@ class Steering:
                 reader.connection, live.run_id, kind=encodable(kind), input_name=encodable(input)
             )
 
-        def change() -> tuple[Planned, Any]:
+        numbers = set(live.models_of(model)) if model else set(live.models)
+        if not numbers:
+            self._scope(live, model)
+        wanted, made = [failed for failed in found if failed.model in numbers], 0
+
+        def some(failed: Sequence[FailedCall]) -> int:
             if live.engine.is_closed:
                 raise UsageError("the run is about to end", "Use `umwelten eval retry` once it has.")
-            numbers = set(live.models_of(model)) if model else set(live.models)
-            if not numbers:
-                self._scope(live, model)
-            again = self._pick(live, [failed for failed in found if failed.model in numbers])
-            scope = ", ".join(word for word in (kind, model, input) if word)
-            plan = Planned(ChangeKey.RETRY, None, len(again), lambda: None, scope)
-            if not again:
-                return replace(plan, note="this run gave up no such call"), None
-            stored = self._journal(live, plan.key, None, len(again), by, scope)
-            live.tell(_requeued(again, live))
-            live.engine.look_again()
-            return plan, stored
+            again = self._pick(live, failed)
+            if again:
+                live.tell(requeued(again, live.models))
+                live.engine.look_again()
+            return len(again)
 
-        plan, stored = self._do(live, change)
-        return self._outcome(live, plan, stored)
+        scope = ", ".join(word for word in (kind, model, input) if word)
+        for at in range(0, len(wanted) or 1, _AT_ONCE):
+            try:
+                made += self._do(live, partial(some, wanted[at : at + _AT_ONCE]))
+            except UsageError:
+                if not made:
+                    raise
+                break
+        plan = Planned(ChangeKey.RETRY, None, made, lambda: None, scope)
+        if not made:
+            return self._outcome(live, replace(plan, note="this run gave up no such call"), None)
+        return self._outcome(
+            live, plan, self._do(live, lambda: self._journal(live, plan.key, None, made, by, scope))
+        )
 
     def _pick(self, live: LiveRun, failed: Sequence[FailedCall]) -> list[FailedCall]:
         """Have those made again that are not being made again already, and whose models take calls."""
@@ -386,12 +398,3 @@ def _has_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _requeued(again: Sequence[FailedCall], live: LiveRun) -> CallsRequeued:
-    return CallsRequeued(
-        calls=len(again),
-        kinds=dict(Counter(call.kind for call in again)),
-        lanes=dict(Counter(call.lane for call in again)),
-        models=dict(Counter(str(live.models[call.model]) for call in again)),
-    )
