@@ -50,6 +50,7 @@ def by(reason: str = "") -> Author:
 
 def test_the_runs_of_this_machine_the_dead_among_them(ctl: Callable[..., Ran], tmp_path: Path) -> None:
     assert ctl() == Ran(0, "", "no run is under way on this machine\n")
+    assert ctl("pauze").err.endswith("Did you mean pause?\n")
     with served(tmp_path / "tides") as run, served(tmp_path / "scans", id="scans") as other:
         run.run()
         other.run()

@@ -9,6 +9,7 @@ import re
 import shlex
 from html import unescape
 
+import msgspec
 import pytest
 
 from report.making import FLASH, GEMMA, NOON, Done, answer, change, failure, spec, two_models, work
@@ -17,6 +18,7 @@ from umwelten.cli.flag_names import as_flag
 from umwelten.report import recommendations
 from umwelten.report.models import Cost, Figures, ModelRow, Service, UsageSums
 from umwelten.report.queries import overviews
+from umwelten.report.queries.performance import cost_per_1k
 from umwelten.report.queries.quantiles import quantiles
 from umwelten.report.queries.timeline import timeline
 from umwelten.report.render.csv import render_csv
@@ -135,6 +137,14 @@ def test_a_model_that_fails_more_often_is_no_bargain():
         "cheapest": "b", "fastest": "b", "best value": "b",
     }  # fmt: skip
     assert picked(model("a", rate=0.96, price=0), model("b", price=9))["cheapest"] == "a"
+
+
+def test_a_model_whose_price_is_unknown_is_not_the_cheapest_for_calls_that_were_refused_for_nothing():
+    usage = UsageSums(input_tokens=1, output_tokens=1, cached_tokens=0, total_tokens=2)
+    refused = Cost(total_usd=0.0, priced_calls=1, unpriced_calls=19, usage=usage)
+    assert cost_per_1k(refused) is None
+    assert cost_per_1k(msgspec.structs.replace(refused, unpriced_calls=0)) == 0
+    assert cost_per_1k(msgspec.structs.replace(refused, total_usd=0.002)) == 2
 
 
 def test_who_is_left_out_is_told_with_the_calls_that_decided(tmp_path):

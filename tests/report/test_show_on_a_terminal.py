@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 
@@ -121,6 +122,12 @@ def test_list_fits_the_width_and_says_how_each_stands(wide):
         assert "done, 4 failed" in line
         assert ("TYPE" in head.split(), "COST" in head.split()) == (width == 140, width > 60)
         assert "50.0% answered" in more[0]
+
+
+def test_ids_are_cut_last_for_they_are_typed_again(wide):
+    (row,) = list_evaluations(wide / "output", details=False)
+    row = msgspec.structs.replace(row, id="2026-11-30-a-long-id", models=("openai:gpt-5.4-mini",) * 5)
+    assert row.id in list(list_lines([row], 80))[1]
 
 
 def test_long_output_goes_through_the_pager_and_none_where_it_is_not_wanted(wide):

@@ -17,11 +17,11 @@ from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.version import __version__
 
 _COMPLETE = "_UMWELTEN_COMPLETE"  # set by the shells' scripts
+_OF_EVAL = (
+    "run batch resume retry score compare report list show delete rename copy search tag ratings export"
+)
 _MEANT = {
-    **{
-        word: f"eval {word}"
-        for word in ("run", "batch", "score", "compare", "report", "list", "show", "delete", "rename", "copy")
-    },
+    **{word: f"eval {word}" for word in [*_OF_EVAL.split(), "import"]},
     "pull": "models pull",
     "costs": "models costs",
     **{word: f"config {word}" for word in ("init", "path")},

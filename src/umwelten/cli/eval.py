@@ -258,7 +258,12 @@ def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
 @click.argument("patterns", nargs=-1, metavar="[ID]...", shell_complete=completers.ids)
 @option("-q", "--ids", "only_ids", is_flag=True, help="Print the ids alone, one a line, for loops.")
 @option("--type", "type_", type=click.Choice(["run", "batch"]), help="Only runs, or only batches.")
-@option("--status", multiple=True, metavar="STATUS", help="Only with this status, as in JSON; repeatable.")
+@option(
+    "--status",
+    multiple=True,
+    metavar="STATUS",
+    help="Only complete, failed, interrupted, incomplete, running or damaged; repeatable.",
+)
 @option("--tag", "tags", multiple=True, metavar="NAME", help="Only what has this tag; repeatable.")
 @option(
     "--model",

@@ -33,8 +33,8 @@ _IDS = option(
 def search(**flags: Any) -> None:
     """Find words in the answers of all evaluations.
 
-    A line for each answer that has all of them, whatever their case: id, file, model, repeat and an excerpt.
-    Exit status 1 if there is none.
+    For each answer that has all of them, whatever their case: id, file, model and an excerpt; in a pipe one
+    line each, separated by tabs, with the repeat. Exit status 1 if there is none.
 
     \b
     umwelten eval search "low tide"

@@ -24,8 +24,10 @@ def list_lines(rows: Sequence[ListedEvaluation], width: int) -> Iterator[str]:
     cells = [_cells(row, below[row.id], wide=wide) for row in rows]
     if width < _NARROW:
         titles, cells = [*titles[:-2], titles[-1]], [[*row[:-2], row[-1]] for row in cells]
-    shrink = ("ID", "MODELS") if width >= _NARROW else ("ID", "MODELS", "STATUS")
-    head, *lines = fitted_table(titles, cells, width=width, shrink=shrink, right=("CALLS", "COST"))
+    shrink = ("MODELS",) if width >= _NARROW else ("MODELS", "STATUS")
+    head, *lines = fitted_table(
+        titles, cells, width=width, shrink=shrink, right=("CALLS", "COST"), keep=("ID",)
+    )
     yield head
     for row, line in zip(rows, lines, strict=True):
         yield line

@@ -8,10 +8,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from umwelten.errors import UsageError
-from umwelten.report.queries.listing import ListedEvaluation
+from umwelten.report.queries.listing import DAMAGED, ListedEvaluation
+from umwelten.report.queries.status import EvaluationStatus
 from umwelten.types import FrozenStruct
 
 _DAY = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
+_STATUSES = (*EvaluationStatus, DAMAGED)
 _SORTS: Mapping[str, Callable[[ListedEvaluation], Any]] = {
     "date": lambda row: (row.date, row.id),
     "id": lambda row: row.id,
@@ -34,10 +36,13 @@ class Wanted(FrozenStruct):
 
 
 def select_rows(rows: Sequence[ListedEvaluation], wanted: Wanted) -> list[ListedEvaluation]:
-    """Return the rows that are wanted, in their order. Raises `UsageError` for a day that is none."""
+    """Return the rows that are wanted, in their order. Raises `UsageError` for no day, or no status."""
     for flag, day in (("--since", wanted.since), ("--until", wanted.until)):
         if day is not None and not _DAY.fullmatch(day):
             raise UsageError(f"{flag} {day!r} is no day", "Write 2026-11-30, or 2026-11 for a month.")
+    for status in wanted.status:
+        if status not in _STATUSES:
+            raise UsageError(f"--status {status!r} is not known", f"There are {', '.join(_STATUSES)}.")
     return list(_selected(rows, wanted))
 
 

@@ -91,7 +91,10 @@ class SectionedCommand(click.Command):
 
 def sections(command: click.Command, ctx: click.Context) -> dict[str, list[click.Parameter]]:
     """A command's parameters by the title of their section, in order; all under one where there are none."""
-    params = command.get_params(ctx)
+    # An argument is in the line of the usage, and says nothing of its own.
+    params: list[click.Parameter] = [
+        param for param in command.get_params(ctx) if isinstance(param, click.Option)
+    ]
     if not any(isinstance(param, TableOption) for param in params):
         return {"Options": params}
     of_section = {

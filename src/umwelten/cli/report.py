@@ -121,7 +121,7 @@ def list_evaluations(
         sys.stdout.writelines(f"{row.id}\n" for row in rows)
     elif found and not rows:
         sys.stdout.write("[]\n" if as_json else "")
-        click.echo(f"none of {len(found):,} evaluations in {folder} is so", err=True)
+        click.echo(f"none of the {len(found):,} evaluations in {folder} fits the filters", err=True)
     elif as_json:
         listing.render_json(rows, sys.stdout)
     elif rows and sys.stdout.isatty():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -12,6 +13,7 @@ import click
 import msgspec
 
 from umwelten.cli.report import _settings
+from umwelten.cli.table_layout import cut
 from umwelten.errors import StoreError, UsageError
 from umwelten.store.database import VALUE_ERRORS, evaluations, store_errors
 from umwelten.store.derived import DatabaseErrors
@@ -22,6 +24,7 @@ from umwelten.text.sanitize import json_safe, one_line
 _AROUND = 60
 """Characters of an answer before and behind what was found."""
 
+_INDENT = "    "
 _NOTHING = 1
 
 
@@ -47,10 +50,17 @@ def search(
             click.echo(f"only the first {most:,} are shown (--most)", err=True)
             break
         count += 1
-        sys.stdout.write(_as_json(found_in, found) if as_json else _as_line(found_in, found))
+        if as_json:
+            sys.stdout.write(_as_json(found_in, found))
+        elif sys.stdout.isatty():
+            sys.stdout.writelines(
+                f"{line}\n" for line in found_lines(found_in, found, shutil.get_terminal_size().columns)
+            )
+        else:
+            sys.stdout.write(_as_line(found_in, found))
     sys.stdout.flush()
     if not count:
-        click.echo("no answer has that", err=True)
+        click.echo("no answer has " + ("that" if len(words) == 1 else "all of that"), err=True)
         raise click.exceptions.Exit(_NOTHING)
 
 
@@ -75,8 +85,18 @@ def _found(
             click.echo(one_line(f"note: {folder.name} cannot be read: {error}", 400), err=True)
 
 
-def _excerpt(found: FoundAnswer) -> str:
-    start, end = max(found.start - _AROUND, 0), min(found.end + _AROUND, len(found.text))
+def found_lines(id_: str, found: FoundAnswer, width: int) -> tuple[str, str]:
+    """Return what a terminal of `width` columns shows of an answer: whose it is, and an excerpt below."""
+    repeat = f"repeat {found.repeat}" if found.repeat > 1 else ""
+    names = (id_, found.file or "", found.model, found.prompt or "", repeat)
+    head = " · ".join(one_line(name, 400) for name in names if name)
+    # So much on both sides that what was found is within the line.
+    around = max((width - len(_INDENT) - (found.end - found.start)) // 2 - len("…"), 0)
+    return cut(head, width, end=True), cut(_INDENT + _excerpt(found, around), width, end=True)
+
+
+def _excerpt(found: FoundAnswer, around: int = _AROUND) -> str:
+    start, end = max(found.start - around, 0), min(found.end + around, len(found.text))
     before, behind = "…" if start else "", "…" if end < len(found.text) else ""
     return one_line(f"{before}{found.text[start:end]}{behind}", 4 * _AROUND)
 

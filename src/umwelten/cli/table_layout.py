@@ -36,22 +36,25 @@ def fitted_table(
     shrink: Sequence[str],
     right: Sequence[str] = (),
     last: str = "",
+    keep: Sequence[str] = (),
 ) -> Iterator[str]:
     """Yield the lines of a table, the titles first, that fill no more than `width` columns of a terminal.
 
     The column `last`, of texts that are longer than any terminal, gets what the others leave, and they leave
-    it two fifths of the width.
+    it two fifths of the width. Columns in `keep` may lose characters as well, once those in `shrink` can lose
+    no more: what is typed again should be there whole.
     """
     from rich.cells import cell_len  # for terminals only
 
     rows = iter(rows)
     head = [titles, *islice(rows, _MEASURED)]
     natural = [max(map(cell_len, column)) for column in zip(*head, strict=True)]
-    may = [title in shrink for title in titles]
+    may = [title in (*shrink, *keep) for title in titles]
     if last in titles:
         place = titles.index(last)
         natural[place] = min(natural[place], max(_LEAST, width * 2 // 5))
-    widths = _fit_widths(natural, may, width)
+    widths = _fit_widths(natural, [title in shrink for title in titles], width)
+    widths = _fit_widths(widths, [title in keep for title in titles], width)
     if last in titles:
         widths[place] += max(width - sum(widths) - 2 * (len(widths) - 1), 0)
     shared = [

@@ -10,6 +10,7 @@ import click
 
 _PATTERNS = ("--files", "--attach", "--file", "--file-pattern")
 _PROMPT = ("-p", "--prompt")
+_JUDGED = "Models judge answers with eval score ID --scorer 'good=judge:Is the answer right?' --judge MODEL."
 _MODELS = 'For example -m local:smollm2, or models = ["local:smollm2"] under [defaults] in umwelten.toml.'
 
 
@@ -22,6 +23,8 @@ def usage_hint(error: click.ClickException) -> str | None:
         return _MODELS
     if isinstance(error, click.NoSuchOption):
         return _of_option(error, command)
+    if isinstance(error, click.NoSuchCommand):
+        return _COMMANDS.get(error.command_name)
     if error.message.startswith("Got unexpected extra argument"):
         return _of_extra(error.message, sys.argv[1:], prompts=command in ("run", "batch"))
     return None
@@ -34,8 +37,25 @@ _OF_UPSTREAM = {
     "--validate-output": "With --schema, every answer is checked, and asked for again where it does not fit.",
     "--strict-validation": "With --schema, validation is strict; --coerce accepts near misses.",
     "--coerce-types": "It is called --coerce.",
+    "--config": "Settings are read from umwelten.toml; --profile NAME takes those of [profiles.NAME].",
+    "--user": "Other fields of the request go with --param: --param user=ID. --tag sorts costs.",
 }
 """Flags of umwelten's original: what does the same here."""
+
+_COMMANDS = {
+    "combine": "umwelten eval report ID ID -o FILE.html has both on one page; eval compare compares scores.",
+    "rank": _JUDGED,
+    "ranking": _JUDGED,
+    "pairwise": _JUDGED,
+    "judge": _JUDGED,
+    "verify": "umwelten eval score ID --scorer TYPE checks answers; eval score --help has the types.",
+    "chat": "There is no chat; umwelten eval run -p TEXT -m MODEL asks once, also with --tools and --memory.",
+    "facts": "umwelten memory list NAME shows facts; memory learn NAME finds them in files and answers.",
+    "info": "umwelten models list --search NAME and umwelten models costs show what is known of a model.",
+    "ui": "umwelten view opens a page in the browser; umwelten top shows runs in the terminal.",
+    "logs": "umwelten eval list, eval show and eval search read what is stored.",
+}
+"""Commands of umwelten's original and of tools like it: what does the same here."""
 
 
 def _of_option(error: click.NoSuchOption, command: str | None) -> str | None:
@@ -45,6 +65,10 @@ def _of_option(error: click.NoSuchOption, command: str | None) -> str | None:
         return _of_batch(error)
     if command == "report" and error.option_name in ("--verbose", "-v"):
         return "A report has everything unless --short is given."
+    if command == "list" and error.option_name in ("--id", "-i"):
+        return "The ids come without a flag: umwelten eval list 'scans-*'."
+    if command in ("models", "list") and error.option_name == "--view":
+        return "umwelten models list prints them; --json for programs."
     if command in ("resume", "retry"):
         return _of_question(error)
     return None

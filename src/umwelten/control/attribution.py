@@ -154,19 +154,24 @@ def advice(sheet: Attribution) -> Phrase:
         )
     if sheet.capped_by_user:
         return Phrase(
-            "{lane} was full {share}: more than {limit:.0f} calls at a time ({option:max_concurrency}) may "
-            "be faster, as far as the account allows it; auto finds out",
+            "{lane} was full {share}: more than {calls} at a time ({option:max_concurrency}) may be "
+            "faster, as far as the account allows it; auto finds out",
             lane=sheet.lane,
             share=_of_the_time(share),
-            limit=sheet.limit,
+            calls=_calls(sheet.limit),
         )
-    calls = "1 call" if f"{sheet.limit:.0f}" == "1" else f"about {sheet.limit:.0f} calls"
+    calls = "1 call" if _calls(sheet.limit) == "1 call" else f"about {_calls(sheet.limit)}"
     return Phrase(
         "{lane} answered {calls} at a time and was full {share}",
         lane=sheet.lane,
         calls=calls,
         share=_of_the_time(share),
     )
+
+
+def _calls(limit: float) -> str:
+    rounded = f"{limit:.0f}"
+    return "1 call" if rounded == "1" else f"{rounded} calls"
 
 
 def advice_on_failures(lane: str, share: float, retried: Mapping[str, int] = MappingProxyType({})) -> Phrase:

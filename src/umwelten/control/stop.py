@@ -128,5 +128,6 @@ class ErrorCap:
         """Why the run must end, if so."""
         if self.cap is None or self.failed < self.cap:
             return None
-        wording = Phrase("{failed} calls failed ({option:max_errors})", failed=self.failed)
+        calls = "1 call" if self.failed == 1 else f"{self.failed} calls"
+        wording = Phrase("{calls} failed ({option:max_errors})", calls=calls)
         return StopReason(code=StopCode.MAX_ERRORS, wording=wording)

@@ -12,7 +12,8 @@
 - `ttft_p50_s`: median time to the first token, of the answers that were streamed.
 - `tokens_per_s`: output tokens / response time, of the answers whose tokens are known, each summed; where
   tools were called, the time of all requests.
-- `cost_per_1k_usd`: known cost / calls of known cost, times 1,000.
+- `cost_per_1k_usd`: known cost / calls of known cost, times 1,000; unknown where
+  all that is known is 0 and the cost of other calls is not.
 
 With several prompts, each model with each of them has a row of its own: `prompt` is the prompt's name
 there, and `None` where there is one prompt alone.

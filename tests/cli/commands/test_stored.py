@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from provider import provider, run_python
+from umwelten.cli.search import found_lines
 from umwelten.errors import StoreError
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
 from umwelten.store import archive
+from umwelten.store.search import FoundAnswer
 
 PRICES = '[prices."openai:a"]\ninput = 1.0\noutput = 1000.0\n'
 KNOWN = Profile(
@@ -56,8 +58,10 @@ def test_lists_are_filtered_and_made_for_loops(cli, made):
     code, out, err = cli("eval", "list", "--json", "--tag", "sea", cwd=made)
     assert (code, [row["tags"] for row in json.loads(out)]) == (0, [["sea", "draft"]])
     code, out, err = cli("eval", "list", "--json", "--tag", "none", cwd=made)
-    assert (code, json.loads(out), "none of 3 evaluations" in err) == (0, [], True)
+    assert (code, json.loads(out), "none of the 3 evaluations" in err) == (0, [], True)
     assert cli("eval", "list", "--since", "yesterday", cwd=made)[0] == 2
+    code, _, err = cli("eval", "list", "--status", "finished", cwd=made)
+    assert (code, "There are running, complete, failed, " in err) == (2, True)
 
 
 def test_tags_come_and_go(cli, made, tmp_path):
@@ -77,6 +81,15 @@ def test_words_are_found_in_all_answers(cli, made):
     (found,) = map(json.loads, out.splitlines())
     assert (found["id"], found["model"], found["start"]) == ("tides", "openai:b", 4)
     assert "low tide" in found["excerpt"]
+    one = FoundAnswer(
+        file="a.txt", model="openai:b", prompt=None, repeat=2, text="x" * 200 + "low\x1btide" + "y" * 99,
+        start=200, end=208,
+    )  # fmt: skip
+    for width in (30, 80):
+        head, excerpt = found_lines("tides", one, width)
+        assert head.startswith("tides · a.txt · openai:b"[: width - 1])
+        assert max(len(head), len(excerpt)) <= width
+        assert "low\\x1btide" in excerpt
     assert cli("eval", "search", "100_", cwd=made)[0] == 1
     assert cli("eval", "search", "--regex", "(", cwd=made)[0] == 2
 

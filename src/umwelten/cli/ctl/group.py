@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from umwelten.cli.app import LazyGroup
+from umwelten.cli.command_group import CommandGroup
 from umwelten.cli.completion.completers import Items
 from umwelten.cli.ctl import run_completers
 from umwelten.cli.ctl.run_completers import GIVEN, given_run
 from umwelten.cli.single_option import option
 
 
-class RunGroup(LazyGroup):
+class RunGroup(CommandGroup, LazyGroup):
     """A group whose verbs may have the id of a run before them: `ctl ID pause`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -27,10 +28,6 @@ class RunGroup(LazyGroup):
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Say where the id goes."""
         formatter.write_usage(ctx.command_path, "[ID] [OPTIONS] [COMMAND [ARGS]...]")
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs."""
-        click.Group.format_commands(self, ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> Items:
         """Complete the verbs and, unless there is one, the id."""

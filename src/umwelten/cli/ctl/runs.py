@@ -43,7 +43,9 @@ def find(given: str | None) -> Run:
         raise UsageError(
             "no run is under way on this machine", "`umwelten eval list` shows those that ended."
         )
-    near = closest(given, dict.fromkeys(run.id for run in runs))
+    from umwelten.cli.ctl.group import group  # which reads this module for its commands
+
+    near = closest(given, dict.fromkeys([*(run.id for run in runs), *group.commands]))
     raise UsageError(f"no run {given!r} on this machine", did_you_mean(near) or _LISTED)
 
 

@@ -19,8 +19,11 @@ def service_figures(connection: sqlite3.Connection, model: int, cost: Cost) -> S
 
 
 def cost_per_1k(cost: Cost) -> float | None:
-    """Return the USD for 1,000 calls at the mean of the calls whose cost is known."""
-    if cost.total_usd is None or not cost.priced_calls:
+    """Return the USD for 1,000 calls at the mean of the calls whose cost is known.
+
+    `None` where refused calls, which cost nothing, are all that is known of a model without a price.
+    """
+    if cost.total_usd is None or not cost.priced_calls or (cost.unpriced_calls and not cost.total_usd):
         return None
     return round(cost.total_usd / cost.priced_calls * 1000, 9)
 

@@ -7,6 +7,9 @@ from umwelten.store.reader import Reader
 from umwelten.store.tables import FAILED
 from umwelten.types import FrozenStruct
 
+MOST_IN_REPORTS = 30
+"""Groups of failures that a table of a report tells apart: about a page of paper."""
+
 
 class StoredGroup(FrozenStruct):
     """Stored failures of one kind whose messages say the same: message and file of the first."""
@@ -18,8 +21,11 @@ class StoredGroup(FrozenStruct):
     providers: tuple[str, ...]
 
 
-def failures_by_message(reader: Reader) -> tuple[StoredGroup, ...]:
-    """Return the failed calls by kind and by what their messages say, the largest group first."""
+def failures_by_message(reader: Reader, most: int = MOST_GROUPS) -> tuple[StoredGroup, ...]:
+    """Return the failed calls by kind and by what their messages say, the largest group first.
+
+    What does not fit into `most` groups is one more for each kind, whose message is that of its first call.
+    """
     rows = reader.connection.execute(
         f"""SELECT coalesce(error_kind, 'server') AS kind, error_message AS message, file, provider
         FROM current_calls WHERE status = {FAILED} ORDER BY id"""
@@ -28,7 +34,7 @@ def failures_by_message(reader: Reader) -> tuple[StoredGroup, ...]:
     for row in rows:
         kind, message, file = row["kind"], row["message"] or "", row["file"]
         key = (kind, pattern(message, file))
-        if key not in found and len(found) >= MOST_GROUPS:
+        if key not in found and len(found) >= most:
             key = (kind, "")
         group = found.get(key, StoredGroup(kind=kind, count=0, message=message, file=file, providers=()))
         providers = tuple(dict.fromkeys([*group.providers, row["provider"]]))

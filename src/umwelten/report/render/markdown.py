@@ -18,6 +18,7 @@ from umwelten.report.queries import overviews
 from umwelten.report.queries.attempts import ANSWERED
 from umwelten.report.queries.schema_validation import Validation, validation
 from umwelten.report.queries.status import UNFINISHED
+from umwelten.report.queries.stored_failures import MOST_IN_REPORTS, failures_by_message
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import agreement_section, schema_section, tools_section
 from umwelten.report.render.markdown_text import cell, code_block, table
@@ -224,11 +225,11 @@ def _levels(row: Throttling) -> tuple[str, ...]:
 
 
 def _failures(reader: Reader, overview: Overview, out: TextIO, advise: Callable[..., str]) -> None:
-    providers = [name.partition(":")[0] for name in overview.evaluation.models]
+    groups = failures_by_message(reader, MOST_IN_REPORTS) if overview.summary.failed else ()
     rows = [
-        (cell(group.kind), f"{group.count:,}", cell(group.example, _MESSAGE),
-         advise(group.kind, message=group.example, providers=providers))
-        for group in overview.errors
+        (cell(group.kind), f"{group.count:,}", cell(group.message, _MESSAGE),
+         advise(group.kind, message=group.message, providers=group.providers))
+        for group in groups
     ]  # fmt: skip
     if rows:
         out.write("## Failures\n\n")

@@ -13,6 +13,7 @@ from umwelten.report.columns import html_columns
 from umwelten.report.models import Cost, Figures, LaneAttribution
 from umwelten.report.queries import overviews
 from umwelten.report.queries.status import UNFINISHED, EvaluationStatus
+from umwelten.report.queries.stored_failures import MOST_IN_REPORTS, failures_by_message
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import (
     glossary,
@@ -25,6 +26,7 @@ from umwelten.report.render import (
 from umwelten.report.render.evaluation_part import ReportSection
 from umwelten.report.render.markup import section, table, text
 from umwelten.report.render.tools_section import tools_as_html
+from umwelten.report.status_words import status_text
 from umwelten.text import formatting
 
 
@@ -304,10 +306,10 @@ def _records(parts: Sequence[ReportSection]) -> Iterator[str]:
 def _failures(parts: Sequence[ReportSection], advise: Callable[..., str]) -> Iterator[str]:
     failed, stopped = [], []
     for part in parts:
-        providers = [name.partition(":")[0] for name in part.overview.evaluation.models]
-        for group in part.overview.errors:
-            what = advise(group.kind, message=group.example, providers=providers)
-            cells = [text(group.kind), f"{group.count:,}", text(group.example[:500]), text(what)]
+        groups = failures_by_message(part.reader, MOST_IN_REPORTS) if part.overview.summary.failed else ()
+        for group in groups:
+            what = advise(group.kind, message=group.message, providers=group.providers)
+            cells = [text(group.kind), f"{group.count:,}", text(group.message[:500]), text(what)]
             failed.append([*_evaluation_cell(part, parts), *cells])
         for row in overviews.refused_models(part.reader) if part.overview.summary.pending else ():
             what = advise("unavailable", message=row.message, providers=(row.provider,))
@@ -331,7 +333,8 @@ def _badge(part: ReportSection) -> str:
     """The status in true words: where calls failed, the others were answered all the same."""
     status, figures = part.overview.evaluation.status, part.overview.summary
     some = status == EvaluationStatus.FAILED and figures.succeeded
-    words = f"done, {figures.failed:,} failed" if some else status
+    words = status_text(status, failed=figures.failed if some else 0, pending=0)
+    words = words if some or status != EvaluationStatus.FAILED else status
     return f'<span class="badge {"some" if some else text(status)}">{text(words)}</span>'
 
 

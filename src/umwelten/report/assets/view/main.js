@@ -147,8 +147,8 @@ byId("help-button").addEventListener("click", help);
 const THEMES = ["auto", "light", "dark"];
 function setTheme(name) {
   document.documentElement.dataset.theme = name;
-  byId("theme").textContent = { auto: "Auto", light: "Light", dark: "Dark" }[name];
-  byId("theme").setAttribute("aria-label", `Colours: ${name}. Change`);
+  byId("theme").textContent = `Theme: ${name}`;
+  byId("theme").setAttribute("aria-label", `Theme: ${name}. Change`);
   try { localStorage.setItem("umwelten-theme", name); } catch { /* For this visit only. */ }
 }
 setTheme(document.documentElement.dataset.theme);
