@@ -263,6 +263,7 @@ def report(more: tuple[str, ...], ids: tuple[str, ...], **flags: Any) -> None:
     multiple=True,
     metavar="STATUS",
     help="Only complete, failed, interrupted, incomplete, running or damaged; repeatable.",
+    shell_complete=completers.statuses,
 )
 @option("--tag", "tags", multiple=True, metavar="NAME", help="Only what has this tag; repeatable.")
 @option(

@@ -51,6 +51,7 @@ def search(**flags: Any) -> None:
     multiple=True,
     metavar="LIST",
     help="month, day, model, provider, tag, id; several separated by commas.  [default: month,model]",
+    shell_complete=completers.costs_by,
 )
 @option("--since", metavar="DAY", help="From this day on: 2026-11-30, or 2026-11.")
 @option("--until", metavar="DAY", help="Up to this day.")

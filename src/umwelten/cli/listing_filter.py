@@ -13,7 +13,7 @@ from umwelten.report.queries.status import EvaluationStatus
 from umwelten.types import FrozenStruct
 
 _DAY = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
-_STATUSES = (*EvaluationStatus, DAMAGED)
+STATUSES = (*EvaluationStatus, DAMAGED)
 _SORTS: Mapping[str, Callable[[ListedEvaluation], Any]] = {
     "date": lambda row: (row.date, row.id),
     "id": lambda row: row.id,
@@ -41,8 +41,8 @@ def select_rows(rows: Sequence[ListedEvaluation], wanted: Wanted) -> list[Listed
         if day is not None and not _DAY.fullmatch(day):
             raise UsageError(f"{flag} {day!r} is no day", "Write 2026-11-30, or 2026-11 for a month.")
     for status in wanted.status:
-        if status not in _STATUSES:
-            raise UsageError(f"--status {status!r} is not known", f"There are {', '.join(_STATUSES)}.")
+        if status not in STATUSES:
+            raise UsageError(f"--status {status!r} is not known", f"There are {', '.join(STATUSES)}.")
     return list(_selected(rows, wanted))
 
 

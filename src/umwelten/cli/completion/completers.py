@@ -54,6 +54,20 @@ def failure_kinds(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return items_of((str(kind) for kind in FailureKind if kind is not FailureKind.SUPERSEDED), incomplete)
 
 
+def statuses(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """How evaluations stand."""
+    from umwelten.cli.listing_filter import STATUSES
+
+    return items_of(STATUSES, incomplete)
+
+
+def costs_by(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """What costs are summed up by."""
+    from umwelten.report.queries.costs import BY
+
+    return items_of(BY, incomplete)
+
+
 def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The scorers of the evaluations that are named before."""
     from umwelten.report.queries.names import scorer_names

@@ -43,9 +43,10 @@ def find(given: str | None) -> Run:
         raise UsageError(
             "no run is under way on this machine", "`umwelten eval list` shows those that ended."
         )
-    from umwelten.cli.ctl.group import group  # which reads this module for its commands
-
-    near = closest(given, dict.fromkeys([*(run.id for run in runs), *group.commands]))
+    context = click.get_current_context(silent=True)
+    # `ctl pauze`: what is no command was taken for an id.
+    verbs = context.command.commands if context and isinstance(context.command, click.Group) else ()
+    near = closest(given, dict.fromkeys([*(run.id for run in runs), *verbs]))
     raise UsageError(f"no run {given!r} on this machine", did_you_mean(near) or _LISTED)
 
 
