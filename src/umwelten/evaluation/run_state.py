@@ -90,8 +90,8 @@ class RunState(FrozenStruct):
 
     `done` counts calls with an answer, of earlier runs too; `failed` those that this run gave up. `total` is
     of what is known so far unless `complete`. `quiet`: nothing is in flight and everything is committed, so a
-    kill loses nothing. `settings` are the values that hold now, by the names of the options. `changes` are the
-    latest 1,000.
+    kill loses nothing. `settings` are the values that hold now, by the names of the options. `changes` are
+    the latest 1,000.
     """
 
     id: str
