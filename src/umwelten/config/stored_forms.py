@@ -22,7 +22,8 @@ def can_have(option: Option, value: Any) -> bool:
     if value is None:
         return option.default is None
     if isinstance(value, PlainText):
-        return option.name in _TEXTS
+        # A file of one list of messages is kept as the text of its only prompt.
+        return option.name in (*_TEXTS, "prompts")
     if isinstance(value, Mapping):
         fits = _TABLES.get(option.name)
         return fits is not None and all(map(fits, value.values()))
