@@ -6,12 +6,14 @@ import asyncio
 import dataclasses
 import datetime
 import json
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from enum import Enum
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +23,10 @@ import pytest
 
 import umwelten
 from provider import Profile, Provider
+from umwelten.errors import StoreError
 from umwelten.inputs.given.kept_rows import RowFile, latest
+from umwelten.inputs.given.texts import GivenTexts
+from umwelten.inputs.given.walk import GivenData
 from umwelten.simulate.faultserver.profile import Behaviour
 
 PROMPT = "Say {{row.a}}"
@@ -305,3 +310,23 @@ def test_rows_are_references_and_inputs_of_further_steps(server: Provider) -> No
     sent(server)
     umwelten.batch("{{answer}} {{row.b}}", "openai:a", from_=results).wait()
     assert sent(server) == [f"{results.text} y"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+@pytest.mark.parametrize("inside", ["", "/{}"])
+def test_nothing_is_kept_by_way_of_a_link(tmp_path: Path, inside: str) -> None:
+    """Of somebody else's evaluation, this folder may lead anywhere."""
+    (tmp_path / "elsewhere").mkdir()
+    folder = tmp_path / "evaluation"
+    folder.mkdir()
+    name = blake2b(b"text", digest_size=16).hexdigest()[:2]
+    link = folder / f"evaluation.inputs{inside.format(name)}"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(tmp_path / "elsewhere")
+    texts = GivenTexts(GivenData("inputs", ["text"]), most=None)
+    with pytest.raises(StoreError, match="is a link"):
+        list(texts.keep(folder))
+    if not inside:
+        with pytest.raises(StoreError, match="is a link"):
+            RowFile(folder).add(b"{}")
+    assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -18,7 +18,7 @@ from umwelten.config.given_options import GivenOption, GivenOptions, restored
 from umwelten.config.options import OPTIONS, is_steering
 from umwelten.config.own_mark import is_own, mark
 from umwelten.config.settings import load
-from umwelten.errors import StoreError
+from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.build_spec import build_spec
 from umwelten.evaluation.given import _Marked
 
@@ -126,6 +126,28 @@ def test_a_stored_value_of_another_form_is_refused(name: str, form: str) -> None
         ), name
         return
     assert not (form == "path" and name in ("rows", "scorers"))
+
+
+@pytest.mark.parametrize(
+    ("name", "given_as"),
+    [
+        ("on_end", "curl https://hooks.example.org/T0/sesame"),
+        ("on_end", "API_TOKEN=sesame ./tell"),
+        ("params", ('extra={"more": [{"api_key": "sesame"}]}',)),
+    ],
+)
+def test_what_may_hold_a_key_is_asked_for_again(name: str, given_as: Any) -> None:
+    present = load(Path.cwd(), {})
+    flags = {"prompt": "hi", "models": ("openai:a",), "id": "demo", name: given_as}
+    one = present.with_flags(dict.fromkeys(OPTIONS) | flags, as_flag)
+    spec = build_spec("run", one, vendors(one), [], stdin=str)
+    assert spec.given is not None
+    text = spec.given(str)
+    assert "sesame" not in text
+    stored = msgspec.json.decode(msgspec.json.decode(text, type=_Marked).options, type=GivenOptions)
+    with pytest.raises(UsageError, match="may hold a key"):
+        restored(stored, present, Path("output/demo"))
+    assert restored(stored, present, Path("output/demo"), {name}).get("id") == "demo"
 
 
 @pytest.mark.parametrize("name", ["overwrite", "yes", "profile", "detach", "again"])

@@ -48,4 +48,5 @@ def run_on_end(command: str, folder: Path, status: int, settings: Settings) -> N
     except (OSError, ValueError, KeyboardInterrupt) as error:
         problem = str(error) or "it was interrupted"
     if problem is not None:
-        click.echo(one_line(f"warning: --on-end {command}: {problem}", 1_000), err=True)
+        # Without the command: it may hold a key, and this may be the log of others.
+        click.echo(one_line(f"warning: --on-end: {problem}", 1_000), err=True)

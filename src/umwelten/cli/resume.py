@@ -114,7 +114,9 @@ def _settings(found: StoredOptions, folder: Path, flags: Mapping[str, Any], *, t
         _go_to(stored, folder)
     configured = load(Path.cwd(), os.environ, profile=None)
     # From elsewhere whole, so that what is printed can be used there.
-    settings = restored(stored, configured, _as_given(folder) if here == Path.cwd() else folder)
+    shown = _as_given(folder) if here == Path.cwd() else folder
+    now = {name for name, value in flags.items() if value not in (None, (), False)}
+    settings = restored(stored, configured, shown, now)
     if not found.own and not trusted and not configured.trust.everything:
         _refuse_strange(settings, stored, folder)
     given = settings.given

@@ -8,7 +8,7 @@ kept, and nothing that a `.env` puts into a project's file.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,13 +124,22 @@ def _kept(name: str, value: Any, row: Value | None, mask: Callable[[str], str]) 
 
 def _holds_key(name: str, value: Any) -> bool:
     if name == "params":
-        return any(_SECRET_NAME.search(str(field)) for field in value)
+        return _has_secret_field(value)
+    if name == "on_end":
+        # It may tell a service by an address that is a secret itself.
+        return "://" in value or _SECRET_NAME.search(value) is not None
     if name == "mcp":
         # An address may have a password or a key in it; a command may have it among its words.
         return any(
             ("@" in text or "?" in text) if is_url(text) else _SECRET_NAME.search(text) for text in value
         )
     return False
+
+
+def _has_secret_field(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_SECRET_NAME.search(str(name)) or _has_secret_field(each) for name, each in value.items())
+    return isinstance(value, list | tuple) and any(map(_has_secret_field, value))
 
 
 def _masked(plain: Any, mask: Callable[[str], str]) -> Any:
@@ -201,10 +210,11 @@ def _value(plain: Any) -> Any:
 # --- again ------------------------------------------------------------------------------------
 
 
-def restored(stored: GivenOptions, present: Settings, folder: Path) -> Settings:
+def restored(stored: GivenOptions, present: Settings, folder: Path, now: Collection[str] = ()) -> Settings:
     """Return the settings to go on with the evaluation in a folder.
 
     `present` are those in force now: providers, prices, and what of speed and money was not given then.
+    `now` names options that are given anew: what was kept of them does not matter.
     Raises `UsageError` for what was not kept, `StoreError` for what cannot be read.
     """
     values = {
@@ -217,7 +227,9 @@ def restored(stored: GivenOptions, present: Settings, folder: Path) -> Settings:
                 f"evaluation {folder.name!r} was run with the option {name!r}, which is not known here",
                 f"It was made by umwelten {stored.umwelten}: continue it with that one.",
             )
-        values[name] = _restored(name, kept, present.values[name], folder)
+        values[name] = (
+            present.values[name] if name in now else _restored(name, kept, present.values[name], folder)
+        )
     for name, value in (("id", folder.name), ("output_dir", folder.parent), ("resume", True)):
         values[name] = Value(value=value, source="eval resume")
     variants = {
@@ -251,7 +263,7 @@ def _restored(name: str, kept: GivenOption, present: Value, folder: Path) -> Val
                 id=folder.name,
                 why=why,
             ),
-            Phrase("Or give the whole command again, with {option:id={id}} {option:resume}.", id=folder.name),
+            _again(name, folder),
         )
     try:
         value = _value(kept.value)
@@ -260,3 +272,9 @@ def _restored(name: str, kept: GivenOption, present: Value, folder: Path) -> Val
     except (ValueError, TypeError) as error:
         raise StoreError(f"the stored option {name!r} of {folder.name!r} cannot be read: {error}") from error
     return Value(value=value, source=kept.source)
+
+
+def _again(name: str, folder: Path) -> Phrase:
+    if is_steering(OPTIONS[name]):
+        return Phrase("Give {option:{name}} again.", name=name)
+    return Phrase("Or give the whole command again, with {option:id={id}} {option:resume}.", id=folder.name)

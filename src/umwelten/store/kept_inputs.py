@@ -8,6 +8,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from umwelten.errors import StoreError
+
 INPUTS = "evaluation.inputs"
 """Beside the database. No answer's file is called so, and no later step takes what is in it for answers."""
 
@@ -18,6 +20,22 @@ def has_kept_inputs(folder: Path) -> bool:
         return stat.S_ISDIR(os.lstat(folder / INPUTS).st_mode)
     except OSError:
         return False
+
+
+def make_room(path: Path, folder: Path) -> None:
+    """Make the folder of a file among an evaluation's kept inputs. Raises StoreError for a link on the way.
+
+    Whoever made the evaluation could have what is kept written elsewhere.
+    """
+    place = folder
+    for name in path.parent.relative_to(folder).parts:
+        place /= name
+        with suppress(FileExistsError):
+            place.mkdir()
+        if not stat.S_ISDIR(os.lstat(place).st_mode):
+            raise StoreError(
+                f"{place} is a link", "Remove it: inputs are kept in a folder of the evaluation's."
+            )
 
 
 def remove_kept_inputs(folder: Path) -> None:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from umwelten.errors import InputError
 from umwelten.identity import content_hash
 from umwelten.inputs.reader import Content
+from umwelten.inputs.tables.parts_of_files import read_bytes
 from umwelten.inputs.tables.rows import columns, read_row, rows
 from umwelten.types import FoundInput, RowUse, Text
 
@@ -560,3 +562,14 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, column: str, most_mb
     count, grown_mb = map(int, counted.split())
     assert (count, last) == (200_000, "199999")
     assert grown_mb < most_mb
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes")
+def test_a_place_that_a_stranger_names_neither_blocks_nor_fills_the_memory(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(InputError, match="not a regular file"):
+            read_bytes(str(path), 0, 1)
+    (tmp_path / "rows").write_bytes(b"abc")
+    assert read_bytes(str(tmp_path / "rows"), 1, 1 << 60) == b"bc"
+    assert read_bytes(str(tmp_path / "rows"), 1 << 70, 1) == b""

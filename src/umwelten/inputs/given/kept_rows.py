@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from umwelten.errors import StoreError
-from umwelten.store.kept_inputs import INPUTS
+from umwelten.store.kept_inputs import INPUTS, has_kept_inputs, make_room
 
 _NAME = re.compile(r"rows(?:-([1-9][0-9]*))?\.jsonl")
 _SYNC_S = 1.0
@@ -24,7 +24,7 @@ _SYNC_S = 1.0
 def latest(folder: Path) -> Path | None:
     """Return the file with the rows that an evaluation was given last, `None` without any."""
     inside = folder / INPUTS
-    if not inside.is_dir():
+    if not has_kept_inputs(folder):
         return None
     names = os.listdir(inside)  # noqa: PTH208 - the names alone
     numbers = [int(found[1] or 1) for found in map(_NAME.fullmatch, names) if found]
@@ -100,7 +100,7 @@ class RowFile:
 
     def _writable(self, at: int | None = None) -> BinaryIO:
         if self._written is None:
-            self.path.parent.mkdir(exist_ok=True)
+            make_room(self.path, self.path.parent.parent)
             self._written = self._open(os.O_RDWR | os.O_CREAT, "r+b")
             self._written.truncate(self.offset if at is None else at)
             self._written.seek(0, os.SEEK_END)

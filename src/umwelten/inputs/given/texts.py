@@ -15,7 +15,7 @@ from umwelten.inputs.files.scan import scanned_file
 from umwelten.inputs.given.walk import GivenData
 from umwelten.inputs.tables.row_names import Labels
 from umwelten.phrases import Phrase
-from umwelten.store.kept_inputs import INPUTS
+from umwelten.store.kept_inputs import INPUTS, make_room
 from umwelten.types import FoundInput
 from umwelten.user_folders import expand_home
 
@@ -123,10 +123,10 @@ def _keep(folder: Path, data: bytes, ending: str) -> Path:
     path = folder / INPUTS / name[:2] / (name[2:] + ending)
     flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
+        make_room(path, folder)
         # One that a kill left half written has another size.
         if path.is_file() and not path.is_symlink() and path.stat().st_size == len(data):
             return path
-        path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
             file.write(data)
             file.truncate()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+
 from umwelten.errors import InputError, read_error
 
 MAX_JSON = 64 * 1024 * 1024
@@ -9,13 +12,26 @@ MAX_JSON = 64 * 1024 * 1024
 
 
 def read_bytes(path: str, start: int, length: int) -> bytes:
-    """Return bytes of a file, fewer at its end. Raises `InputError`."""
+    """Return bytes of a file, fewer at its end. Raises `InputError`.
+
+    The database that names file and place may be a stranger's: no FIFO may block, no length fill the memory.
+    """
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+        with open(path, "rb", buffering=0, opener=_without_blocking) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"{path} is not a regular file")
+            left = status.st_size - start
+            if not 0 < left <= status.st_size:
+                return b""
             file.seek(start)
-            return file.read(length)
+            return file.read(min(length, left))
     except OSError as error:
         raise read_error(path, error) from error
+
+
+def _without_blocking(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def text_of(data: bytes, encodings: tuple[str, ...]) -> str:
