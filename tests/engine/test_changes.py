@@ -60,10 +60,11 @@ class World:
             models=self.models,
             in_flight=self.in_flight,
             retries=2,
-            latency_s=lambda call, number: self.dice.uniform(0.1, 3.0),
+            latency_s=lambda call, number: self.dice.uniform(0.1, 3.0) * self.dice.choice((1, 1, 1, 10)),
             later=self._plan,
             observer=self._see,
             slow_start=self.dice.random() < 0.3,
+            hedge=self.dice.choice((0.0, 0.0, 0.3)),
         )
         return self.ran
 
