@@ -306,7 +306,14 @@ def test_what_a_dotenv_takes_from_the_environment_is_shown_nowhere(call, place: 
     place.env["SOME_TOKEN"] = CANARY
     provider = "ollama" if line.startswith("OLLAMA") else "openai"
     run = ("eval", "run", "-p", "go", "--dry-run", *(() if "_MODELS=" in line else ("-m", f"{provider}:a")))
-    for command in (run, ("config", "show", "--json"), ("trust", "--yes"), run, ("config", "show")):
+    for command in (
+        run,
+        (*run, "--json"),
+        ("config", "show", "--json"),
+        ("trust", "--yes"),
+        run,
+        ("config", "show"),
+    ):
         done = call(*command)
         assert CANARY.casefold() not in f"{done.out}{done.err}".casefold(), (command, done)
     kept = place.home / ".config/umwelten/trust.json"

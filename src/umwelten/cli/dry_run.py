@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import click
 import msgspec
@@ -63,7 +64,7 @@ def dry_run(
     first = first_request(spec, settings, vendors, as_flag)
     cut = _LINES_SENT if sys.stdout.isatty() else None
     for line in () if first is None else _request(first, cut):
-        click.echo(line)
+        click.echo(settings.conceal(line))
 
 
 def plan_as_data(
@@ -82,8 +83,22 @@ def _as_data(
         **_with_names(plan),
         "addresses": addresses,
         "members": several,
-        "first_request": None if first is None else encodable(msgspec.to_builtins(first)),
+        "first_request": None
+        if first is None
+        else _concealed(encodable(msgspec.to_builtins(first)), settings.conceal),
     }
+
+
+def _concealed(value: Any, conceal: Callable[[str], str]) -> Any:
+    """Return a value of JSON with all of its texts as they may be shown."""
+    match value:
+        case str():
+            return conceal(value)
+        case dict():
+            return {key: _concealed(each, conceal) for key, each in value.items()}
+        case list() | tuple():
+            return [_concealed(each, conceal) for each in value]
+    return value
 
 
 def _addresses(
