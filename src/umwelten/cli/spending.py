@@ -15,6 +15,7 @@ from umwelten.cli.report import _settings
 from umwelten.cli.table_layout import write_table
 from umwelten.errors import UsageError
 from umwelten.report.queries.costs import CostRow, Costs, check_by, costs
+from umwelten.report.render.csv import harmless
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line
 
@@ -89,4 +90,6 @@ def _write_csv(found: Costs, words: Sequence[str]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([*words, *_AMOUNTS])
     for row in found.rows:
-        writer.writerow([*(row.by[word] for word in words), *(getattr(row, name) for name in _AMOUNTS)])
+        writer.writerow(
+            [*(harmless(row.by[word]) for word in words), *(getattr(row, name) for name in _AMOUNTS)]
+        )

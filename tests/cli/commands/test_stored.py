@@ -246,6 +246,18 @@ def test_files_of_any_time_are_exported_and_a_folder_that_is_none_is_told(cli, m
         archive.export([copied], tmp_path / "a.zip" / "b.zip", umwelten="1")
 
 
+def test_each_copy_alone_costs_what_it_cost(cli, made, tmp_path):
+    shutil.copytree(made / "output" / "tides", tmp_path / "output" / "tides")
+    shutil.copytree(made / "output" / "tides", tmp_path / "output" / "a-copy")
+    sums = []
+    for ids in (("--id", "tides"), ("--id", "a-copy"), ()):
+        found = json.loads(cli("eval", "costs", "--by", "id", "--json", *ids)[1])
+        sums.append(found["total"]["attempts"])
+    assert sums == [2, 2, 2]
+    assert cli("eval", "tag", "tides", "=1+1")[0] == 0
+    assert "\n'=1+1," in cli("eval", "costs", "--by", "tag", "--id", "tides", "--csv")[1]
+
+
 def test_costs_of_what_cannot_be_read_are_told_apart(cli, made, tmp_path):
     shutil.copytree(made / "output", tmp_path / "output")
     with sqlite3.connect(tmp_path / "output" / "tides" / "evaluation.db") as connection:

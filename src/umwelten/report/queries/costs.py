@@ -92,11 +92,12 @@ def costs(
         try:
             with store_errors(folder), Reader.open(folder) as reader:
                 source = _source(folder, reader)
+                # First: what another copy has counted that is not asked for is in no sum.
+                if not _is_wanted(source, tags, ids):
+                    continue
                 found = list(spending(reader, besides=counted.get(origin(reader))))
         except (StoreError, *DatabaseErrors, *VALUE_ERRORS) as error:
             unread[folder.name] = str(error)
-            continue
-        if not set(tags) <= set(source.tags) or (ids and not any(fnmatchcase(source.id, i) for i in ids)):
             continue
         for spent in found:
             if not (since <= spent.day and (not until or spent.day <= until)):
@@ -107,6 +108,10 @@ def costs(
                 sums.setdefault(key, Counter()).update(amounts)
     rows = tuple(_row(dict(zip(by, key, strict=True)), sums[key]) for key in sorted(sums))
     return Costs(rows=rows if by else (), total=_row({}, total), unread=unread)
+
+
+def _is_wanted(source: _Source, tags: Sequence[str], ids: Sequence[str]) -> bool:
+    return set(tags) <= set(source.tags) and (not ids or any(fnmatchcase(source.id, id) for id in ids))
 
 
 def _shared(folders: Iterable[Path]) -> dict[str, set[bytes]]:
