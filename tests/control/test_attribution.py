@@ -38,6 +38,11 @@ def test_the_advice_names_what_took_most_time_and_what_would_help() -> None:
         "a was full 100 % of the time: more than 5 calls at a time (--max-concurrency) may be faster, "
         "as far as the account allows it; auto finds out"
     )
+    single = Attribution(lane="a", wall_s=1.0, concurrency_s=1.0, limit=1, capped_by_user=True)
+    assert advice(single).spell(as_flag) == (
+        "a was asked one call at a time, and was full 100 % of the time: --concurrent makes five at a time, "
+        "--max-concurrency auto as many as the account allows"
+    )
     dear = Attribution(lane="{a}", wall_s=2.0, cost_s=1.5, no_work_s=0.5)
     assert advice(dear).spell(as_flag) == (
         "{a} was stopped by the cost cap 75 % of the time: raise --max-cost and resume"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TextIO
 
 from umwelten.cli.table_layout import fitted_table
@@ -154,18 +154,26 @@ def _reason(summary: RunSummary) -> str:
 
 def _failures(summary: RunSummary) -> Iterator[Paragraph]:
     label = "failed"
-    groups = summary.failure_groups[:_MOST_GROUPS]
-    for group in groups:
-        yield Paragraph(label, _failure(group), "red")
-        if not group.itself:
-            yield Paragraph("", f"→ {group.advice}")
-        label = ""
+    for advice, groups in _by_advice(summary.failure_groups[:_MOST_GROUPS]):
+        for group in groups:
+            yield Paragraph(label, _failure(group), "red")
+            label = ""
+        if advice:
+            yield Paragraph("", f"→ {advice}")
     others = sum(group.count for group in summary.failure_groups[_MOST_GROUPS:])
     if others:
         messages = formatting.count(len(summary.failure_groups) - _MOST_GROUPS, "other message")
         yield Paragraph("", f"and {others:,} with {messages}", "red")
     if summary.listing:
         yield Paragraph("", f"all of them: {one_line(summary.listing, 4000)}", whole=True)
+
+
+def _by_advice(groups: Sequence[MessageGroup]) -> list[tuple[str, list[MessageGroup]]]:
+    """Those with the same advice together, in the order of the largest of each: it is given once."""
+    found: dict[str | int, list[MessageGroup]] = {}
+    for number, group in enumerate(groups):
+        found.setdefault(number if group.itself else group.advice, []).append(group)
+    return [(advice if isinstance(advice, str) else "", some) for advice, some in found.items()]
 
 
 def _failure(group: MessageGroup) -> str:

@@ -152,6 +152,13 @@ def advice(sheet: Attribution) -> Phrase:
             share=_of_the_time(share),
             change=change,
         )
+    if sheet.capped_by_user and sheet.limit <= 1:
+        return Phrase(
+            "{lane} was asked one call at a time, and was full {share}: {option:concurrent} makes five at a "
+            "time, {option:max_concurrency} auto as many as the account allows",
+            lane=sheet.lane,
+            share=_of_the_time(share),
+        )
     if sheet.capped_by_user:
         return Phrase(
             "{lane} was full {share}: more than {calls} at a time ({option:max_concurrency}) may be "

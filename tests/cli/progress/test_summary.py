@@ -229,6 +229,15 @@ def test_failures_of_a_kind_are_told_apart_by_what_they_need():
     ]
 
 
+def test_the_same_advice_is_given_once():
+    bare = [Failure(kind=FailureKind.SERVER, message=words, status=500) for words in ("broken", "no reply")]
+    lines = printed(summary(begun(5), bad(1, bare[0]), bad(2, bare[1]), bad(3), finished(0)))
+    text = " ".join(line.strip() for line in lines)
+    assert text.count("look at the provider's status page") == 1
+    assert text.index("broken") < text.index("no reply") < text.index("status page")
+    assert text.count("→ check the model's name") == 1
+
+
 def test_several_models_have_a_line_each():
     ends = [good(1), good(2, cost=None), bad(3)]
     by_model = {
