@@ -42,6 +42,7 @@ def judge(**table: Any) -> Judge:
         ({"ask": ASK, "scale": "good"}, 'must be "pass/fail" or two whole numbers, such as "1-5"'),
         ({"ask": ASK, "scale": "1-5", "at_least": 7}, "is 7; it must be a number from 1 to 5, as the scale"),
         ({"ask": ASK, "scale": "1-5", "at_least": 0.8}, "must be a number from 1 to 5"),
+        ({"ask": ASK, "at_least": 4}, 'for grades, give the judge scale = "1-5" in a file of scorers'),
         ({"ask": ASK, "at_least": True}, "must be a number from 0 to 1, as the scale has it, or one of fail"),
         ({"ask": ASK, "labels": {"right": 1}}, "two labels or more"),
         ({"ask": ASK, "labels": {"right": 1, "Right": 0}}, "twice but for case"),

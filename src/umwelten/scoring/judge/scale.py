@@ -61,9 +61,15 @@ class Scale(FrozenStruct):
             words = "" if self.kind == "numbers" else f", or one of {', '.join(self.words)}"
             raise ValueError(
                 f"must be a number from {self.low} to {self.high}, as the scale has it{words}"
-                f"{did_you_mean_clause(near)}"
+                f"{did_you_mean_clause(near)}{self._other_scale(number)}"
             )
         return float((Fraction(number) - self.low) / (self.high - self.low))
+
+    def _other_scale(self, number: Decimal | None) -> str:
+        """Where a grade of 1 to 5 was given for pass or fail, as people's ratings are: what to change."""
+        if self.graded or number is None or number > 5 or number < 1:
+            return ""
+        return '; for grades, give the judge scale = "1-5" in a file of scorers'
 
     def nearest(self, value: float) -> str | None:
         """Return the verdict that is nearest to a value of 0–1; `None` if two are as near."""
