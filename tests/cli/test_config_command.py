@@ -323,6 +323,7 @@ def test_a_profile_that_does_not_suit_is_refused(cli, project: Path) -> None:
     code, _, err = cli("eval", "run", "--profile", "p", "-m", "openai:one")
     assert code == 2
     assert "Missing option '-p' / '--prompt'" in err
+    assert "For example -p '" in err
 
 
 def test_help_is_shown_whatever_the_profile(cli, project: Path) -> None:

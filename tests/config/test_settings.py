@@ -193,6 +193,9 @@ def test_results_go_where_the_projects_file_says_also_from_a_subfolder(place: Pl
     [
         ("[defaults]\nretries = ", "line 2"),
         ("a = [1,", "umwelten.toml"),
+        ("max_concurency = 4", r"'max_concurency' is no section.*\n.*\[defaults\]: max_concurrency = "),
+        ("timeout = 4", r"'timeout' is no section.*\n.*\[defaults\]: timeout = "),
+        ("[openai]\nrpm = 4", r"'openai' is no section.*\n.*\[providers.openai\]"),
         ("[default]\nretries = 1", "'default' is not known.*\n.*'defaults'"),
         ("[defaults]\nretrys = 1", r"\[defaults\]: 'retrys' is not known\n.*'retries'"),
         ("[defaults]\nprompt = 'x'", "'prompt' is not known"),

@@ -183,6 +183,19 @@ def test_what_goes_wrong(ctl: Callable[..., Ran], tmp_path: Path, words: str, co
 
 def test_several_runs_have_to_be_told_apart(ctl: Callable[..., Ran], tmp_path: Path) -> None:
     assert "no run is under way" in ctl("pause").err
+
+
+def test_a_run_that_has_ended_is_told_from_a_wrong_name(
+    ctl: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "output" / "scans").mkdir(parents=True)
+    (tmp_path / "output" / "scans" / "evaluation.db").touch()
+    ended, wrong = ctl("scans", "pause"), ctl("../output/scans", "pause")
+    assert (ended.code, wrong.code) == (2, 2)
+    assert "its run has ended" in ended.err
+    assert "umwelten eval resume scans" in ended.err
+    assert "no run" in wrong.err
     with served(tmp_path) as run, served(tmp_path, id="tides-2") as other:
         run.run()
         other.run()

@@ -45,6 +45,13 @@ def test_a_part_of_a_name_is_enough_where_only_one_has_it(tmp_path: Path) -> Non
     with pytest.raises(UsageError) as caught:
         found(tmp_path / "demo", ".txt", "flash")
     assert caught.value.hint == "It is a part of several names: a.txt, b.txt, sub/c.txt."
+    with pytest.raises(UsageError, match="'nowhere' is no file") as caught:
+        found(tmp_path / "demo", "nowhere")
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("Files: a.txt, b.txt, sub/c.txt. Models: ")
+    with pytest.raises(UsageError) as caught:
+        found(tmp_path / "demo", "gem")
+    assert caught.value.hint == f"It is a part of several models' names: {GEMMA}, {FLASH}."
     work(tmp_path / "pages", spec(), ["page-1.txt", "page-10.txt"], lambda call: None)
     assert found(tmp_path / "pages", "page-1")[0][0] == "page-1.txt"
 
@@ -74,13 +81,16 @@ def test_a_word_that_names_nothing_is_told_what_there_is(tmp_path: Path, prompts
     with pytest.raises(UsageError) as caught:
         found(tmp_path / "demo", "a.txt", "flsh")
     assert caught.value.message == "'flsh' is no file, model or repeat here"
-    assert caught.value.hint == f"Models: {GEMMA}, {FLASH}. `eval show ID` lists the calls."
+    assert caught.value.hint == (
+        f"Files: a.txt, b.txt, sub/c.txt. Models: {GEMMA}, {FLASH}. `eval show ID` lists the calls."
+    )
     for words in (["b.txt", "curt"], ["curt"], ["7" * 19]):
         with pytest.raises(UsageError) as caught:
             found(prompts, *words)
         assert caught.value.message == f"{words[-1]!r} is no file, model, prompt or repeat here"
         assert caught.value.hint == (
-            f"Models: {GEMMA}, {FLASH}. Prompts: short, long. `eval show ID` lists the calls."
+            f"Files: a.txt, b.txt. Models: {GEMMA}, {FLASH}. Prompts: short, long. "
+            "`eval show ID` lists the calls."
         )
 
 

@@ -121,7 +121,7 @@ def list_evaluations(
         sys.stdout.writelines(f"{row.id}\n" for row in rows)
     elif found and not rows:
         sys.stdout.write("[]\n" if as_json else "")
-        click.echo(f"none of the {len(found):,} evaluations in {folder} fits the filters", err=True)
+        click.echo(_none_wanted(found, Wanted(**wanted), folder), err=True)
     elif as_json:
         listing.render_json(rows, sys.stdout)
     elif rows and sys.stdout.isatty():
@@ -131,6 +131,16 @@ def list_evaluations(
         listing.render_text(rows, sys.stdout)
     else:
         click.echo(f"no evaluations in {folder}", err=True)
+
+
+def _none_wanted(found: Sequence[listing.ListedEvaluation], wanted: Wanted, folder: Path) -> str:
+    """What to say where no evaluation is as asked for: a tag or model that none has may be a slip."""
+    tags = {tag for row in found for tag in row.tags}
+    for tag in wanted.tags:
+        if tag not in tags:
+            known = did_you_mean(closest(tag, tags), "{!r}") or f"Tags: {', '.join(sorted(tags)) or 'none'}."
+            return f"no evaluation in {folder} has the tag {tag!r}\n{known}"
+    return f"none of the {len(found):,} evaluations in {folder} fits the filters"
 
 
 def _did_you_mean(word: str, names: Iterable[str]) -> str:

@@ -13,6 +13,9 @@ _PROMPT = ("-p", "--prompt")
 _JUDGED = "Models judge answers with eval score ID --scorer 'good=judge:Is the answer right?' --judge MODEL."
 _MODELS = 'For example -m local:smollm2, or models = ["local:smollm2"] under [defaults] in umwelten.toml.'
 
+_PROMPTS_OF_BATCH = "For example -p 'Summarise this', or -p @FILE for the text of a file."
+_PROMPTS = f"{_PROMPTS_OF_BATCH[:-1]}; -p - takes stdin as the prompt."
+
 
 def usage_hint(error: click.ClickException) -> str | None:
     """A line to show below the message, if there is one."""
@@ -21,6 +24,8 @@ def usage_hint(error: click.ClickException) -> str | None:
     command = error.ctx.info_name if error.ctx is not None else None
     if error.message.startswith("Missing option") and "'-m'" in error.message:
         return _MODELS
+    if error.message.startswith("Missing option") and "'-p'" in error.message:
+        return _PROMPTS if command == "run" else _PROMPTS_OF_BATCH
     if isinstance(error, click.NoSuchOption):
         return _of_option(error, command)
     if isinstance(error, click.NoSuchCommand):

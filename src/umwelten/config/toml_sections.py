@@ -46,11 +46,26 @@ def unknown(word: str, known: Collection[str], where: str) -> ConfigError:
     return ConfigError(f"{where}: {word!r} is not known", hint)
 
 
+def _unknown_section(name: str, place: TomlPosition) -> ConfigError:
+    """The error for a section that is none: a setting or a provider may stand outside of its section."""
+    from umwelten.config.options import BY_KEY  # its types are those of sections too
+
+    where, key = place.at(name), name.replace("-", "_")
+    if name in VENDORS and closest(name, SECTIONS) is None:
+        return ConfigError(f"{where}: {name!r} is no section", f"Write it as [providers.{name}].")
+    setting = key if key in BY_KEY else closest(key, BY_KEY)
+    if setting is None or closest(name, SECTIONS) is not None:
+        return unknown(name, SECTIONS, where)
+    return ConfigError(
+        f"{where}: {name!r} is no section", f"Settings go below the line [defaults]: {setting} = …"
+    )
+
+
 def check_sections(data: dict[str, Any], place: TomlPosition, problems: Problems) -> None:
     """Keep what cannot be meant as problems, by file, line and section, and take the rows at fault out."""
     for name, section in list(data.items()):
         if name not in SECTIONS:
-            problems.add(unknown(name, SECTIONS, place.at(name)))
+            problems.add(_unknown_section(name, place))
         elif not isinstance(section, dict):
             hint = f"Write it as [{name}]."
             problems.add(ConfigError(f"{place.at(name)}: {name} must be a section", hint))

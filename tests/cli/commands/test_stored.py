@@ -57,8 +57,10 @@ def test_lists_are_filtered_and_made_for_loops(cli, made):
     assert ids("--type", "batch") == ["moons.polite"]
     code, out, err = cli("eval", "list", "--json", "--tag", "sea", cwd=made)
     assert (code, [row["tags"] for row in json.loads(out)]) == (0, [["sea", "draft"]])
-    code, out, err = cli("eval", "list", "--json", "--tag", "none", cwd=made)
+    code, out, err = cli("eval", "list", "--json", "--model", "none", cwd=made)
     assert (code, json.loads(out), "none of the 3 evaluations" in err) == (0, [], True)
+    code, out, err = cli("eval", "list", "--json", "--tag", "drafts", cwd=made)
+    assert (code, json.loads(out), "Did you mean 'draft'?" in err) == (0, [], True)
     assert cli("eval", "list", "--since", "yesterday", cwd=made)[0] == 2
     code, _, err = cli("eval", "list", "--status", "finished", cwd=made)
     assert (code, "There are running, complete, failed, " in err) == (2, True)

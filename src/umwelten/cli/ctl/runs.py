@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from umwelten.errors import UsageError
+from umwelten.errors import UmweltenError, UsageError
+from umwelten.evaluation.spec import check_id
 from umwelten.live.client import NoAnswer, Refused, Run, RunError, RunGone, all_runs, ask_all
 from umwelten.text.sanitize import one_line, safe
 from umwelten.text.suggestions import closest, did_you_mean
@@ -43,11 +46,28 @@ def find(given: str | None) -> Run:
         raise UsageError(
             "no run is under way on this machine", "`umwelten eval list` shows those that ended."
         )
+    if _has_ended(given):
+        raise UsageError(
+            f"{given!r} is not under way: its run has ended",
+            f"`umwelten eval show {given}` shows its answers, `umwelten eval resume {given}` goes on.",
+        )
     context = click.get_current_context(silent=True)
     # `ctl pauze`: what is no command was taken for an id.
     verbs = context.command.commands if context and isinstance(context.command, click.Group) else ()
     near = closest(given, dict.fromkeys([*(run.id for run in runs), *verbs]))
     raise UsageError(f"no run {given!r} on this machine", did_you_mean(near) or _LISTED)
+
+
+def _has_ended(given: str) -> bool:
+    """Whether an evaluation of that id is stored where this directory keeps them."""
+    from umwelten.config.settings import load  # only where a name is wrong
+
+    try:
+        check_id(given)
+        folder = load(Path.cwd(), os.environ).get("output_dir")
+    except UmweltenError:  # no id, or a file that is wrong: not what was asked
+        return False
+    return (Path(folder) / given / "evaluation.db").is_file()
 
 
 def matching(runs: Sequence[Run], given: str) -> list[Run]:

@@ -61,9 +61,16 @@ class KnownNames:
         if len(parts) > 1:
             several = ", ".join(parts[:_SOME]) + (", …" if len(parts) > _SOME else "")
             return f"It is a part of several names: {several}."
+        models = [name for name in self._names("model") if word and word in name]
+        if len(models) > 1:
+            several = ", ".join(models[:_SOME]) + (", …" if len(models) > _SOME else "")
+            return f"It is a part of several models' names: {several}."
         prompts = self._names("prompt")
+        files = self.files.like("")
         also = f" Prompts: {', '.join(prompts)}." if prompts else ""
-        return f"Models: {', '.join(self._names('model'))}.{also} `eval show ID` lists the calls."
+        some = ", ".join(files[:_SOME]) + (", …" if len(files) > _SOME else "")
+        before = f"Files: {some}. " if files else ""
+        return f"{before}Models: {', '.join(self._names('model'))}.{also} `eval show ID` lists the calls."
 
 
 def _only(names: Sequence[str], part: str) -> str | None:
