@@ -141,6 +141,24 @@ def test_a_damaged_content_is_an_error_and_never_another_text(tmp_path: Path, ch
         asked(reader, call.id)
 
 
+def test_a_content_that_a_question_names_again_and_again_fills_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("umwelten.store.asked._MOST_TOGETHER", 10 * len(LONG))
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a", "b"), read_hash=never)
+        many, few = store.lease(2, 9)
+        store.start_run({})
+        answer(store, many, question(*[LONG] * 11))
+        answer(store, few, question(*[LONG] * 10))
+        store.end_run("complete", None, 1)
+    with Reader.open(tmp_path) as reader:
+        several = AskedReader(reader)
+        assert several.of(few.id).text == several.of(few.id).text == LONG * 10
+        with pytest.raises(StoreError, match="is damaged"):
+            several.of(many.id)
+
+
 def test_a_group_that_could_not_be_written_is_written_with_its_contents(tmp_path: Path) -> None:
     with Store.create(tmp_path, spec()) as store:
         store.set_inputs(files("a"), read_hash=never)

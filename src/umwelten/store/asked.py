@@ -23,6 +23,9 @@ from umwelten.types import FrozenStruct
 _MOST_BYTES = 200_000_000
 """No content is longer: the text of a file has 16 million characters at most."""
 
+_MOST_TOGETHER = 2 * _MOST_BYTES
+"""Of all contents of a question: a stranger's may name one a million times."""
+
 _CACHED_BYTES = 16_000_000
 """Of contents that several questions have, such as a document that several models were asked about."""
 
@@ -81,6 +84,7 @@ class AskedReader:
         self._cursor.row_factory = None
         self._texts: OrderedDict[bytes, str] = OrderedDict()
         self._bytes = 0
+        self._left = _MOST_TOGETHER
         self._last: tuple[int, Asked] | None = None
         self._last_row: tuple[int, dict[str, Any] | None] | None = None
 
@@ -142,6 +146,7 @@ class AskedReader:
 
     def _question(self, query: str, number: int) -> KeptQuestion | None:
         row = self._cursor.execute(query, (number,)).fetchone()
+        self._left = _MOST_TOGETHER
         if row is None:
             return None
         try:
@@ -156,6 +161,13 @@ class AskedReader:
         return piece if isinstance(piece, str) else self._content(piece[0])
 
     def _content(self, name: str) -> str:
+        text = self._known_content(name)
+        self._left -= len(text)
+        if self._left < 0:
+            raise self._damaged(f"a question of more than {_MOST_TOGETHER:,} characters")
+        return text
+
+    def _known_content(self, name: str) -> str:
         try:
             digest = bytes.fromhex(name)
         except ValueError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -109,7 +110,10 @@ class RowFile:
     def _open(self, flags: int, mode: str) -> BinaryIO:
         flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
-            handle = os.open(self.path, flags, 0o666)
+            handle = os.open(self.path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                os.close(handle)
+                raise StoreError(f"{self.path} is not a regular file")
         except OSError as error:
             raise StoreError(f"cannot open {self.path}: {error.strerror}") from error
         return cast("BinaryIO", os.fdopen(handle, mode, buffering=-1 if mode == "rb" else 0))
