@@ -100,7 +100,7 @@ def test_tables_in_notebooks_are_inert(server: Provider) -> None:
     results = umwelten.batch("{{content}}", "openai:a,openai:broken", inputs={hostile: hostile}).wait()
     scores = results.score(short="length:1..500 words").wait()
     compared = umwelten.compare(results.id, results)
-    shown = (results, results[0], scores, compared)
+    shown = (results, results[0], results.summary, scores, compared)
     for html in (each._repr_html_() for each in shown):
         assert "<table>" in html
         assert "<script" not in html

@@ -128,6 +128,8 @@ def test_ids_are_cut_last_for_they_are_typed_again(wide):
     (row,) = list_evaluations(wide / "output", details=False)
     row = msgspec.structs.replace(row, id="2026-11-30-a-long-id", models=("openai:gpt-5.4-mini",) * 5)
     assert row.id in list(list_lines([row], 80))[1]
+    row = msgspec.structs.replace(row, status="interrupted", calls=80_000, cost_usd=0.000123)
+    assert max(map(len, list_lines([row], 80))) <= 80
 
 
 def test_long_output_goes_through_the_pager_and_none_where_it_is_not_wanted(wide):

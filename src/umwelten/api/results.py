@@ -17,6 +17,7 @@ from umwelten.store.database import store_errors
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import call_count, stored_calls
 from umwelten.store.tables import FAILED, SUCCEEDED
+from umwelten.text import formatting
 from umwelten.text.html_table import html_table
 from umwelten.types import FrozenStruct
 from umwelten.user_folders import expand_home
@@ -58,6 +59,18 @@ class Summary(FrozenStruct):
     unpriced_calls: int
     usage: UsageSums
     errors: dict[str, int]
+
+    def _repr_html_(self) -> str:
+        tokens = (formatting.tokens(some) for some in (self.usage.input_tokens, self.usage.output_tokens))
+        rows = [
+            *((name, f"{getattr(self, name):,}") for name in ("calls", "succeeded", "failed", "pending")),
+            ("time", formatting.seconds(self.wall_s)),
+            ("median answer", formatting.seconds(self.p50_s)),
+            ("95% within", formatting.seconds(self.p95_s)),
+            ("tokens", "{} in, {} out".format(*tokens)),
+            ("cost", formatting.cost(self.cost_usd, self.unpriced_calls)),
+        ]
+        return html_table("Summary", ("figure", "value"), rows)
 
 
 class Answers(Sequence[Answer[T]], Generic[T]):

@@ -24,9 +24,9 @@ def list_lines(rows: Sequence[ListedEvaluation], width: int) -> Iterator[str]:
     cells = [_cells(row, below[row.id], wide=wide) for row in rows]
     if width < _NARROW:
         titles, cells = [*titles[:-2], titles[-1]], [[*row[:-2], row[-1]] for row in cells]
-    shrink = ("MODELS",) if width >= _NARROW else ("MODELS", "STATUS")
+    # An id is typed again, and a status is what the list is for: names of models give first.
     head, *lines = fitted_table(
-        titles, cells, width=width, shrink=shrink, right=("CALLS", "COST"), keep=("ID",)
+        titles, cells, width=width, shrink=("MODELS",), right=("CALLS", "COST"), keep=("ID", "STATUS")
     )
     yield head
     for row, line in zip(rows, lines, strict=True):

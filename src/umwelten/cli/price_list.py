@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 
 import click
 
 from umwelten.cli.json_output import print_json
+from umwelten.cli.table_layout import fitted_table
 from umwelten.config.endpoints import price_overrides, vendors
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
@@ -18,6 +21,7 @@ from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import FrozenStruct
 
 _IN, _OUT, _CALLS = 1_000, 300, 1_000
+_TITLES = ("MODEL", "IN", "OUT", "CACHED", "1,000 CALLS")
 
 
 class ListedPrice(FrozenStruct):
@@ -56,13 +60,22 @@ def print_costs(
     if not rows:
         click.echo("no model of that kind has a listed price; see [prices] in umwelten.toml", err=True)
         return
-    width = max(len(row.model) for row in rows)
-    click.echo(f"{'MODEL':<{width}}  {'IN':>9}  {'OUT':>9}  {'CACHED':>9}  {'1,000 CALLS':>11}")
-    for row in rows:
-        cached = "-" if row.cached is None else f"{row.cached:.4g}"
-        example = f"${row.example_usd:,.2f}"
-        click.echo(f"{row.model:<{width}}  {row.input:>9.4g}  {row.output:>9.4g}  {cached:>9}  {example:>11}")
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        cells = [_cells(row) for row in rows]
+        for line in fitted_table(_TITLES, cells, width=width, shrink=_TITLES[:1], right=_TITLES[1:]):
+            click.echo(line)
+    else:
+        width = max(len(row.model) for row in rows)
+        click.echo("{:<{width}}  {:>9}  {:>9}  {:>9}  {:>11}".format(*_TITLES, width=width))
+        for row in rows:
+            click.echo("{:<{width}}  {:>9}  {:>9}  {:>9}  {:>11}".format(*_cells(row), width=width))
     click.echo(f"prices from {date} and umwelten.toml; local models cost nothing", err=True)
+
+
+def _cells(row: ListedPrice) -> tuple[str, ...]:
+    cached = "-" if row.cached is None else f"{row.cached:.4g}"
+    return row.model, f"{row.input:.4g}", f"{row.output:.4g}", cached, f"${row.example_usd:,.2f}"
 
 
 def _check_known(only: Sequence[str], known: Collection[str]) -> None:

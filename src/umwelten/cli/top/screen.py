@@ -24,7 +24,7 @@ def check_terminal(what: str = "umwelten top") -> None:
         missing = ["this (TERM=dumb)"]
     if missing:
         raise UsageError(
-            f"{what} needs a terminal, and {' and '.join(missing)} is none",
+            f"{what} needs a terminal, which {' and '.join(missing)} {'are' if missing[1:] else 'is'} not",
             "`umwelten ctl ID --watch` prints how a run goes on, with --json for programs.",
         )
 

@@ -36,6 +36,12 @@ function answer(call) {
 function formatted(text) {
   const body = element("div", { class: "prose" });
   body.append(DOMPurify.sanitize(markdown.render(text), ALLOWED));
+  // Its headings are not those of the page.
+  for (const one of body.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
+    const level = element("p", { class: "heading" });
+    level.append(...one.childNodes);
+    one.replaceWith(level);
+  }
   return body;
 }
 
