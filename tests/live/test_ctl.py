@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import pytest
 
 from livekit import SteeringInMemory, run_state, served
 from umwelten.cli.app import main
-from umwelten.evaluation.run_state import ChangeState, RunPhase
+from umwelten.evaluation.run_state import ChangeState, LaneWait, RunPhase
 from umwelten.evaluation.steering import Author
 from umwelten.events import CallStarted
 from umwelten.live.run_folder import run_folder
@@ -266,6 +267,10 @@ def test_on_a_terminal_a_run_is_shown_in_words_that_fit(
     monkeypatch.setenv("LINES", "12")
     long = "a-rather-long-name-of-an-evaluation"
     state = run_state(long, phase=RunPhase.PAUSED, quiet=True, paused_s=3.0, folder=f"/{'deep/' * 30}")
+    now = time.time()
+    wait = LaneWait(reason="rate_limit", text="429 " + "too many requests " * 9, since=now, until=now + 3600)
+    lanes = (msgspec.structs.replace(state.lanes[0], wait=wait),)
+    state = msgspec.structs.replace(state, lanes=lanes)
     with served(tmp_path, SteeringInMemory(state), id=long) as run:
         found = run.run()
         monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
@@ -275,6 +280,7 @@ def test_on_a_terminal_a_run_is_shown_in_words_that_fit(
         shown = ctl(long)
         assert shown.out.startswith(f"{long}: paused, quiet: safe to kill\n  calls   9 of 20 done, 1 failed")
         assert "8 of 10" in shown.out
+        assert re.search(r"until \d\d:\d\d:\d\d: 429", shown.out)
         assert ctl(long, "pause", "--for", "10m").out == f"{long}: all of it is paused\n"
         assert ctl(long, "set", "retries", "2").out == f"{long}: retries – → 2\n"
         seen = iter([lambda: None, run.server.close])

@@ -242,8 +242,15 @@ def _write_lanes(lanes: Sequence[LaneState]) -> None:
         return
     # For people, what fits 80 columns: limit and ceiling in one, and no sums that the models have as well.
     short = [
-        [row[0], row[1], row[2] if row[2] == row[3] else f"{row[2]} of {row[3]}", row[4], row[5], row[9]]
-        for row in rows
+        [
+            row[0],
+            row[1],
+            row[2] if row[2] == row[3] else f"{row[2]} of {row[3]}",
+            row[4],
+            row[5],
+            _brief(lane),
+        ]
+        for row, lane in zip(rows, lanes, strict=True)
     ]
     write_table(
         ("LANE", "IN FLIGHT", "LIMIT", "READY", "PER S", "WAITS"),
@@ -251,6 +258,15 @@ def _write_lanes(lanes: Sequence[LaneState]) -> None:
         shrink=("LANE", "WAITS"),
         right=_NUMBERS,
     )
+
+
+def _brief(lane: LaneState) -> str:
+    """As `waits`, with the time first, as a provider's message may be long."""
+    wait = lane.wait
+    if lane.stopped is None and not lane.paused and wait is not None and wait.until is not None:
+        if wait.until > time.time():
+            return one_line(f"until {_clock(wait.until)}: {wait.text or wait.reason}", _WIDTH)
+    return one_line(waits(lane), _WIDTH)
 
 
 def waits(lane: LaneState) -> str:
