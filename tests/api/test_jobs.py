@@ -61,7 +61,7 @@ def test_a_job_runs_once_however_often_it_is_used(server: Provider) -> None:
 def test_nothing_is_sent_or_written_before_a_job_is_used(server: Provider) -> None:
     with umwelten.run("hello", "openai:a", id="unused") as job:
         assert job.id is None
-        assert "not yet run" in repr(job)
+        assert "not yet run; await it" in repr(job)
     assert server.ledger.requests == 0
     with pytest.raises(umwelten.StoreError):
         umwelten.open("unused")

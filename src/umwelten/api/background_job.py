@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+_NOT_RUN = "not yet run; await it, or use .wait()"
+
 
 class NeverRun(RuntimeWarning):
     """A job was dropped without being waited for: nothing was done."""
@@ -132,7 +134,7 @@ class BackgroundJob(ABC, Generic[R]):
         return self._background.folder
 
     def __repr__(self) -> str:
-        state = "ended" if self._background.ended else "running" if self._used else "not yet run"
+        state = "ended" if self._background.ended else "running" if self._used else _NOT_RUN
         return f"<{type(self).__name__} {self._name}: {state}>"
 
     def __del__(self) -> None:

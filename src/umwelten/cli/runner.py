@@ -145,6 +145,7 @@ def _finish(
         answers.close()
     names = dict.fromkeys(model.provider for model in evaluation.spec.models)
     asked = [evaluation.vendors[name] for name in names if name in evaluation.vendors]
+    cost_of_all_runs, unpriced = _cost_of_all_runs(evaluation, tally)
     summary = summarize(
         tally,
         folder=str(evaluation.folder),
@@ -154,7 +155,8 @@ def _finish(
         addresses=own_addresses(asked, evaluation.settings),
         listing=on_evaluation(evaluation, "show", "--failed"),
         spelling=as_flag,
-        cost_of_all_runs_usd=_cost_of_all_runs(evaluation, tally),
+        cost_of_all_runs_usd=cost_of_all_runs,
+        unpriced_calls_of_all_runs=unpriced,
         next_steps=next_steps(evaluation) if evaluation.spec.derived is None else None,
     )
     if evaluation.spec.derived is not None:
@@ -165,13 +167,14 @@ def _finish(
         _print_json(evaluation)
 
 
-def _cost_of_all_runs(evaluation: Evaluation, tally: Tally) -> float | None:
-    """What all runs together cost, where this is not the first that was paid for."""
+def _cost_of_all_runs(evaluation: Evaluation, tally: Tally) -> tuple[float | None, int]:
+    """What all runs together cost, and calls of unknown price, where this is not the first paid for."""
     earlier = tally.done_before - sum(tally.started.reused.values() if tally.started else ())
     if not earlier or not tally.done:
-        return None
+        return None, 0
     with Reader.open(evaluation.folder) as reader:
-        return overviews.summary(reader).cost.total_usd
+        cost = overviews.summary(reader).cost
+    return cost.total_usd, cost.unpriced_calls
 
 
 def _without_schema(summary: RunSummary) -> RunSummary:

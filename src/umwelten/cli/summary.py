@@ -274,4 +274,5 @@ def _cost(summary: RunSummary) -> str:
     text = formatting.cost(summary.cost_usd, summary.unpriced_calls)
     if summary.cost_of_all_runs_usd is None:
         return text
-    return f"{text} in this run, {formatting.money(summary.cost_of_all_runs_usd)} in all runs"
+    all_runs = formatting.cost(summary.cost_of_all_runs_usd, summary.unpriced_calls_of_all_runs)
+    return f"{text} in this run, {all_runs} in all runs"

@@ -132,6 +132,7 @@ class RunSummary(FrozenStruct):
     models: tuple[ModelSummary, ...] = ()
     failure_groups: tuple[MessageGroup, ...] = ()
     cost_of_all_runs_usd: float | None = None
+    unpriced_calls_of_all_runs: int = 0
     next_steps: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -195,6 +196,7 @@ def summarize(
     listing: str = "",
     spelling: Spelling = by_name,
     cost_of_all_runs_usd: float | None = None,
+    unpriced_calls_of_all_runs: int = 0,
     next_steps: Mapping[str, str] | None = None,
 ) -> RunSummary:
     """The closing figures of the run that `tally` observed from start to end.
@@ -202,7 +204,7 @@ def summarize(
     `resume` is the command line that continues; it is kept only if calls failed or are pending.
     `vendors`, `addresses`, `spelling`: as for `report.advice.advice`. `seen`: it observed the run too.
     `listing`: the command that shows all failed calls; kept where it tells more than the examples do.
-    `cost_of_all_runs_usd`, `next_steps`: as in the summary.
+    `cost_of_all_runs_usd`, `unpriced_calls_of_all_runs`, `next_steps`: as in the summary.
     """
     ended = tally.finished
     pending = ended.pending if ended else max(tally.total - tally.done_before - tally.done, 0)
@@ -255,6 +257,7 @@ def summarize(
         models=model_summaries(tally, None if seen is None else seen.times),
         failure_groups=() if seen is None else seen.groups.told(advise, reason_of, says_itself),
         cost_of_all_runs_usd=cost_of_all_runs_usd,
+        unpriced_calls_of_all_runs=unpriced_calls_of_all_runs,
         next_steps=dict(next_steps or {}),
     )
 

@@ -263,3 +263,5 @@ def test_the_next_steps_come_last_and_the_cost_tells_which_runs_it_is_of():
     lines = printed(found)
     assert lines[-1] == "  report   umwelten eval report demo -o demo.html"
     assert "  cost     $0.00012 in this run, $0.50 in all runs" in lines
+    text = " ".join(map(str.strip, printed(msgspec.structs.replace(found, unpriced_calls_of_all_runs=2))))
+    assert "in this run, $0.50 + 2 calls of unknown price in all runs" in text
