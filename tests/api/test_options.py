@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 import umwelten
-from provider import Provider, run_python
+from conftest import Cli
+from provider import Provider
 from umwelten.store.reader import Reader
 
 ONLY_COMMANDS = {
@@ -55,13 +56,13 @@ SAME: Mapping[str, tuple[list[str], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("options", SAME.values(), ids=SAME.keys())
 def test_a_run_sends_what_the_command_line_sends(
-    options: tuple[list[str], dict[str, Any]], server: Provider, tmp_path: Path
+    options: tuple[list[str], dict[str, Any]], server: Provider, tmp_path: Path, cli: Cli
 ) -> None:
     flags, arguments = options
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.txt").write_text("attached")
-    command = ["-m", "umwelten", "eval", "run", "-p", "hello", "-m", "openai:a,ollama:b", "-i", "c", *flags]
-    assert run_python(command, cwd=tmp_path, env=server.env()).code == 0
+    command = ("eval", "run", "-p", "hello", "-m", "openai:a,ollama:b", "-i", "c", *flags)
+    assert cli(*command, env=server.env()).code == 0
     sent = bodies(server)
     umwelten.run("hello", ["openai:a", "ollama:b"], id="l", **arguments).wait()
     assert bodies(server) == sent
@@ -82,14 +83,14 @@ FILES: Mapping[str, tuple[list[str], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("options", FILES.values(), ids=FILES.keys())
 def test_a_batch_sends_what_the_command_line_sends(
-    options: tuple[list[str], dict[str, Any]], server: Provider, tmp_path: Path
+    options: tuple[list[str], dict[str, Any]], server: Provider, tmp_path: Path, cli: Cli
 ) -> None:
     flags, arguments = options
     (tmp_path / "in" / "sub").mkdir(parents=True)
     for name in ("a.txt", "b.md", "sub/c.txt"):
         (tmp_path / "in" / name).write_text(f"this is {name}")
-    command = ["-m", "umwelten", "eval", "batch", "-p", "Sum up", "-m", "openai:a", "-i", "c", *flags]
-    assert run_python(command, cwd=tmp_path, env=server.env()).code == 0
+    command = ("eval", "batch", "-p", "Sum up", "-m", "openai:a", "-i", "c", *flags)
+    assert cli(*command, env=server.env()).code == 0
     sent = bodies(server)
     results = umwelten.batch("Sum up", "openai:a", id="l", **arguments).wait()
     assert bodies(server) == sent
