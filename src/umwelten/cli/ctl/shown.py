@@ -263,10 +263,9 @@ def _write_lanes(lanes: Sequence[LaneState]) -> None:
 def _brief(lane: LaneState) -> str:
     """As `waits`, with the time first, as a provider's message may be long."""
     wait = lane.wait
-    if lane.stopped is None and not lane.paused and wait is not None and wait.until is not None:
-        if wait.until > time.time():
-            return one_line(f"until {_clock(wait.until)}: {wait.text or wait.reason}", _WIDTH)
-    return one_line(waits(lane), _WIDTH)
+    if lane.stopped or lane.paused or wait is None or wait.until is None or wait.until <= time.time():
+        return one_line(waits(lane), _WIDTH)
+    return one_line(f"until {_clock(wait.until)}: {wait.text or wait.reason}", _WIDTH)
 
 
 def waits(lane: LaneState) -> str:
