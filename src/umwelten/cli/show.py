@@ -222,7 +222,7 @@ def _show_one(call: calls.CallDetail, as_json: bool, *, full: bool, pager: bool)
         return
     cut = None if full or not sys.stdout.isatty() else _LINES_SENT
     with paged(wanted=pager) as out:
-        render_call(call, out, most_lines=cut)
+        render_call(call, out, most_lines=cut, whole="--full shows all")
 
 
 # --- where from, where to ------------------------------------------------------------------------

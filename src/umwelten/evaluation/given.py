@@ -15,6 +15,7 @@ from umwelten.config.settings import Settings
 from umwelten.errors import StoreError
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs.given.kept_rows import latest
+from umwelten.phrases import Phrase
 from umwelten.store.given import latest_given
 from umwelten.types import FrozenStruct, Prompt
 from umwelten.version import __version__
@@ -101,7 +102,7 @@ def stored_options(folder: Path) -> StoredOptions | None:
     except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as error:
         raise StoreError(
             f"the stored options of evaluation {folder.name!r} cannot be read: {error}",
-            "Give the whole command again, with --resume.",
+            Phrase("Give the whole command again, with {option:resume}."),
         ) from error
     return StoredOptions(options=options, own=is_own(content, found.mark))
 

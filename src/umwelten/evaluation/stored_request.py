@@ -13,6 +13,7 @@ from umwelten.evaluation.given import StoredOptions
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs.files.scan import scanned_file
 from umwelten.inputs.sources import Inputs
+from umwelten.phrases import Phrase
 from umwelten.records import StoredSpec
 from umwelten.schema import OutputSchema
 from umwelten.store.given import made_by, stored_files
@@ -36,7 +37,13 @@ def options_of_request(folder: Path) -> tuple[StoredOptions, Change]:
         flag, what = missing
         raise StoreError(
             f"evaluation {folder.name!r} was made by umwelten {version}, which kept no options, and {what}",
-            f"Give the whole command again: umwelten eval {spec.kind} --id {folder.name} --resume {flag} …",
+            Phrase(
+                "Give the whole command again: umwelten eval {kind} {option:id={id}} {option:resume} "
+                "{flag} …",
+                kind=spec.kind,
+                id=folder.name,
+                flag=flag,
+            ),
         )
     prompts = spec.request.prompts
     values: dict[str, object] = {"models": ",".join(map(str, spec.models)), "repeat": spec.repeats}
@@ -58,19 +65,19 @@ def options_of_request(folder: Path) -> tuple[StoredOptions, Change]:
     return StoredOptions(options=options, own=False), _as_stored(spec, paths)
 
 
-def _missing(spec: StoredSpec) -> tuple[str, str] | None:
+def _missing(spec: StoredSpec) -> tuple[Phrase, str] | None:
     """The flag to give and what is not known, `None` where everything is."""
     request = spec.request
     if request.attachments:
-        return "--attach FILE", "of the attached files the names alone"
+        return Phrase("{option:attach=FILE}"), "of the attached files the names alone"
     if request.tools is not None:
-        return "--tools LIST", "not where its tools are"
+        return Phrase("{option:tools=LIST}"), "not where its tools are"
     if spec.recall is not None:
-        return "--recall NAME", "not what it recalls"
+        return Phrase("{option:recall=NAME}"), "not what it recalls"
     if spec.kind == "batch" and request.source == "rows":
-        return "--rows FILE", "not how its rows are named"
+        return Phrase("{option:rows=FILE}"), "not how its rows are named"
     if spec.kind == "batch" and request.source == "answers":
-        return "--from ID", "not which answers of another evaluation it takes"
+        return Phrase("{option:from_=ID}"), "not which answers of another evaluation it takes"
     return None
 
 

@@ -255,10 +255,23 @@ def summarize(
         tools=_tools(tally),
         never_called=_never_called(tally),
         models=model_summaries(tally, None if seen is None else seen.times),
-        failure_groups=() if seen is None else seen.groups.told(advise, reason_of, says_itself),
+        failure_groups=tuple(map(_as_group, failures))
+        if seen is None
+        else seen.groups.told(advise, reason_of, says_itself),
         cost_of_all_runs_usd=cost_of_all_runs_usd,
         unpriced_calls_of_all_runs=unpriced_calls_of_all_runs,
         next_steps=dict(next_steps or {}),
+    )
+
+
+def _as_group(failures: FailureGroup) -> MessageGroup:
+    """Return calls that failed with one kind as a group, where nobody noted their messages."""
+    return MessageGroup(
+        kind=failures.kind,
+        count=failures.count,
+        example=failures.example,
+        file=None,
+        advice=failures.advice,
     )
 
 

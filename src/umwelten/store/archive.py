@@ -134,14 +134,16 @@ def take_in(file: Path, output_dir: Path, *, name: str | None = None) -> list[st
         manifest = _manifest(archive, file)
         heads = [id_ for id_ in manifest.evaluations if not _belongs(id_, manifest.evaluations)]
         if name is not None and len(heads) != 1:
-            raise UsageError(f"{file} holds {len(heads)} evaluations", "Import it without --as.")
+            raise UsageError(
+                f"{file} holds {len(heads)} evaluations", "Leave out the other id: each keeps its own."
+            )
         entries = _entries(archive, manifest, file)
         names = {
             id_: id_ if name is None else name + id_.removeprefix(heads[0]) for id_ in manifest.evaluations
         }
         for new in names.values():
             if os.path.lexists(output_dir / new):
-                hint = "Take it in under another id with --as, or rename the one that is there."
+                hint = "Import it under another id, or rename the one that is there."
                 raise EvaluationExists(f"{new!r} exists already in {output_dir}", hint)
         output_dir.mkdir(parents=True, exist_ok=True)
         stage = Path(tempfile.mkdtemp(prefix=".import-", dir=output_dir))

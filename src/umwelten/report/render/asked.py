@@ -20,17 +20,18 @@ _SOURCES = {
 }
 
 
-def render_asked(call: CallDetail, out: IO[str], most_lines: int | None) -> None:
+def render_asked(call: CallDetail, out: IO[str], most_lines: int | None, whole: str) -> None:
     """Write the message as it was sent, with the row or the earlier answer that it was about.
 
-    `most_lines`: of each text at most so many lines. Where it is not known, the prompt's own text is written.
+    `most_lines`: of each text at most so many lines, with `whole` for how to get all of them. Where it is not
+    known, the prompt's own text is written.
     """
     asked = call.asked
     source = _SOURCES.get(AskedSource(asked.source))
     if asked.text is None:
-        _write(out, "PROMPT", call.prompt, most_lines)
+        _write(out, "PROMPT", call.prompt, most_lines, whole)
     else:
-        _write(out, "PROMPT AS SENT", asked.text, most_lines)
+        _write(out, "PROMPT AS SENT", asked.text, most_lines, whole)
     if source is not None and call.attempts:
         out.write(f"({one_line(': '.join(filter(None, (source, asked.note))), 400)})\n")
     if asked.row is not None:
@@ -46,7 +47,7 @@ def render_asked(call: CallDetail, out: IO[str], most_lines: int | None) -> None
         ("RECALLED", asked.memory),
     ):
         if text and text not in (asked.text or ""):
-            _write(out, title, text, most_lines)
+            _write(out, title, text, most_lines, whole)
     for one in asked.media:
         size = f", {one.size:,} bytes" if one.size else ""
         kind = f", {one.type}" if one.type else ""
@@ -55,8 +56,8 @@ def render_asked(call: CallDetail, out: IO[str], most_lines: int | None) -> None
             out.write(f"{one_line(one.path, 500)}\n")
 
 
-def _write(out: IO[str], title: str, text: str, most_lines: int | None) -> None:
-    out.write(f"\n{title}\n{cut_text(text, most_lines, '--full shows all')}\n")
+def _write(out: IO[str], title: str, text: str, most_lines: int | None, whole: str) -> None:
+    out.write(f"\n{title}\n{cut_text(text, most_lines, whole)}\n")
 
 
 def cut_text(text: str, most_lines: int | None, how: str) -> str:

@@ -52,14 +52,14 @@ def _status(line: CallSummary) -> str:
     return f"{line.status}: {', '.join(line.marks)}" if line.marks else line.status
 
 
-def render_call(call: CallDetail, out: IO[str], *, most_lines: int | None = None) -> None:
+def render_call(call: CallDetail, out: IO[str], *, most_lines: int | None = None, whole: str = "cut") -> None:
     """All about a call: settings, what was sent, attempts, then the answer or why there is none.
 
-    `most_lines`: of each text that was sent, at most so many lines.
+    `most_lines`: of each text that was sent, at most so many lines; `whole` says how to get all of them.
     """
     _pairs(out, _facts(call))
     _block(out, "SYSTEM", call.system)
-    render_asked(call, out, most_lines)
+    render_asked(call, out, most_lines, whole)
     for made in _made(call):
         _write_attempt(call, made, out) if isinstance(made, Attempt) else _write_step(call, made, out)
     _block(out, "REASONING", call.reasoning)
