@@ -86,7 +86,7 @@ def test_only_the_command_line_spells_flags() -> None:
 
 def test_a_template_is_a_literal_that_names_known_options() -> None:
     # An argument of the library alone, and flags of `umwelten view`.
-    known = {*OPTIONS, "inputs", "host", "origin", "token_file"}
+    known = {*OPTIONS, "inputs", "host", "origin", "port", "token_file"}
     for path, tree in _modules():
         for call in ast.walk(tree):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Phrase":
