@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -99,9 +100,10 @@ def test_what_others_wrote_cannot_act(tmp_path: Path, watcher: RunWatcher) -> No
 def test_the_dead_the_ended_and_the_silent_are_named(tmp_path: Path, watcher: RunWatcher) -> None:
     folder = run_folder()
     assert folder is not None
-    with served(tmp_path / "tides") as run, served(tmp_path / "slow", id="slow") as silent:
-        run.run()
-        silent.run("slow")
+    with ExitStack() as runs:
+        run = runs.enter_context(served(tmp_path / "tides"))
+        run.run()  # first, as the older one is above the other
+        runs.enter_context(served(tmp_path / "slow", id="slow")).run("slow")
         record = next(folder.glob("*-tides.json"))
         facts = {**json.loads(record.read_bytes()), "id": "gone", "socket": "1-gone.sock", "started_at": 1.0}
         gone = record.with_name("1-gone.json")
