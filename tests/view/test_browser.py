@@ -84,6 +84,20 @@ def test_by_keyboard_alone_through_every_view(view, tmp_path):
     view.keys("gr")
     view.ready("ratings")
     assert view.texts("#rated") == ["1 answer rated or commented on"]
+    view.open("/e/demo/ratings?q=answer+15", "ratings")
+    assert str(FLASH) in view.texts(".facts")[0]  # the other answer, as the first one is rated
+    view.keys("3")
+    view.until(lambda: view.texts("#rated") == ["2 answers rated or commented on"])
+    view.keys("u")
+    view.until(lambda: view.texts("#said") == ["Every answer here has a rating."])
+    view.keys("k")
+    view.until(lambda: str(FLASH) not in view.texts(".facts")[0])
+    view.keys("x")
+    view.until(lambda: view.texts("#rated") == ["1 answer rated or commented on"])
+    view.keys("j")
+    view.until(lambda: str(FLASH) in view.texts(".facts")[0])
+    view.keys("u")  # it begins again with those passed over
+    view.until(lambda: str(FLASH) not in view.texts(".facts")[0])
     view.keys("gm")
     view.ready("compare")
     assert len(view.all("#rows article")) == 10

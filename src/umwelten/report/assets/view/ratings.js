@@ -1,7 +1,7 @@
 // Rating answers one after the other, by keyboard.
 import { evaluationPath, get } from "./api.js";
 import { prose, raw, record } from "./answers.js";
-import { element, fill, oneLine, visible } from "./dom.js";
+import { element, fill, oneLine, say, visible } from "./dom.js";
 import { facts } from "./call.js";
 import { filtersOf, select } from "./calls.js";
 import { address, go } from "./place.js";
@@ -53,13 +53,17 @@ export async function ratings(main, place, context) {
     return open((page.calls.find((one) => !rated.has(one.call)) ?? page.calls[0]).call);
   }
   async function unrated() {
-    let after = `${now.call.call}~${now.call.call}`;
-    while (after) {
-      const page = await get(`${base}/calls`, { ...filters, sort: "", after, limit: 200 }, context.signal);
-      const next = page.calls.find((one) => !rated.has(one.call));
-      if (next) { await open(next.call); return; }
-      after = page.after;
+    // Those after it first, then from the beginning those that were passed over.
+    for (const start of [{ after: `${now.call.call}~${now.call.call}` }, {}]) {
+      let from = start;
+      while (from) {
+        const page = await get(`${base}/calls`, { ...filters, sort: "", ...from, limit: 200 }, context.signal);
+        const next = page.calls.find((one) => !rated.has(one.call));
+        if (next) { await open(next.call); return; }
+        from = page.after ? { after: page.after } : null;
+      }
     }
+    say("Every answer here has a rating.");
   }
   const step = async (number) => { if (number != null) { await open(number); byFocus(); } };
   const byFocus = () => document.getElementById("rated-answer")?.focus();
