@@ -330,3 +330,11 @@ def test_nothing_is_kept_by_way_of_a_link(tmp_path: Path, inside: str) -> None:
         with pytest.raises(StoreError, match="is a link"):
             RowFile(folder).add(b"{}")
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_kept_rows_are_no_link_to_what_lies_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.inputs").mkdir()
+    (tmp_path / "evaluation.inputs" / "rows.jsonl").symlink_to("/etc/passwd")
+    with pytest.raises(StoreError, match="not a regular file"):
+        latest(tmp_path)

@@ -23,13 +23,21 @@ _SYNC_S = 1.0
 
 
 def latest(folder: Path) -> Path | None:
-    """Return the file with the rows that an evaluation was given last, `None` without any."""
+    """Return the file with the rows that an evaluation was given last, `None` without any.
+
+    Raises StoreError for a link.
+    """
     inside = folder / INPUTS
     if not has_kept_inputs(folder):
         return None
     names = os.listdir(inside)  # noqa: PTH208 - the names alone
     numbers = [int(found[1] or 1) for found in map(_NAME.fullmatch, names) if found]
-    return inside / _file_name(max(numbers)) if numbers else None
+    if not numbers:
+        return None
+    path = inside / _file_name(max(numbers))
+    if not stat.S_ISREG(os.lstat(path).st_mode):  # what lies elsewhere is nobody's to send
+        raise StoreError(f"{path} is not a regular file", "Remove it: umwelten did not make it so.")
+    return path
 
 
 def _file_name(number: int) -> str:

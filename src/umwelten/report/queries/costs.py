@@ -97,7 +97,7 @@ def costs(
                     continue
                 found = list(spending(reader, besides=counted.get(origin(reader))))
         except (StoreError, *DatabaseErrors, *VALUE_ERRORS) as error:
-            unread[folder.name] = str(error)
+            unread[folder.name] = error.message if isinstance(error, StoreError) else str(error)
             continue
         for spent in found:
             if not (since <= spent.day and (not until or spent.day <= until)):
