@@ -22,6 +22,8 @@ _REMEDY = 400
 """Characters of a message that says what to do itself: the remedy comes last in it."""
 _MOST_GROUPS = 6
 _MOST_MODELS = 30
+_MOST_LANES = 4
+"""Lanes that are named of which the same follows."""
 
 
 class Paragraph(NamedTuple):
@@ -121,8 +123,8 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
     yield from _stop_paragraphs(summary)
     if summary.succeeded or summary.failed:
         yield Paragraph("time", _time(summary))
-        for number, line in enumerate(summary.pace):
-            yield Paragraph("" if number else "pace", one_line(line, _MESSAGE))
+        for number, line in enumerate(_pace(summary.pace)):
+            yield Paragraph("" if number else "pace", line)
         yield from _changed(summary)
         if summary.hedged:
             yield Paragraph("hedged", _hedged(summary))
@@ -137,6 +139,18 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
         yield Paragraph("resume", one_line(summary.resume, 100_000), "bold", whole=True)
     if summary.resume_note:
         yield Paragraph("", f"→ {summary.resume_note}")
+
+
+def _pace(lines: Sequence[str]) -> Iterator[str]:
+    """Lanes of which the same follows are named together: `a was full 97 % …, b was full 95 % …: …`."""
+    lanes: dict[str, list[str]] = {}
+    for line in lines:
+        lane, colon, follows = line.partition(": ")
+        lanes.setdefault(follows if colon else line, []).append(one_line(lane, _MESSAGE))
+    for follows, said in lanes.items():
+        others = len(said) - _MOST_LANES
+        named = ", ".join(said[:_MOST_LANES]) + (f" and {formatting.count(others, 'other')}" * (others > 0))
+        yield named if follows in lines else f"{named}: {one_line(follows, _MESSAGE)}"
 
 
 def _changed(summary: RunSummary) -> Iterator[Paragraph]:

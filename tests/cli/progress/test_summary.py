@@ -209,6 +209,26 @@ def test_the_pace_after_failures_names_the_attempts():
     assert "waiting after failures 90 % of the time (attempts made again: 2 × rate_limit)" in text
 
 
+def test_lanes_of_which_the_same_follows_are_named_together():
+    lanes = ("openai:a", "google:b", "x:c")
+    sheets = [
+        Attribution(lane=n, wall_s=10, concurrency_s=9, limit=4, capped_by_user=True) for n in lanes[:2]
+    ]
+    sheets.append(Attribution(lane="x:c", wall_s=10, requests_s=9, latency_s=1))
+    reasons = ("concurrency", "concurrency", "requests")
+    times = tuple(
+        LaneTime(lane=sheet.lane, seconds={reason: 9.0, "latency": 1.0}, advice=str(advice(sheet)))
+        for sheet, reason in zip(sheets, reasons, strict=True)
+    )
+    end = RunFinished(
+        status="complete", reason=None, wall_s=10, pending=0, peak_in_flight=1, lane_times=times
+    )
+    text = " ".join(line.strip() for line in printed(summary(begun(1), good(), end)))
+    assert "openai:a was full 90 % of the time, google:b was full 90 % of the time: more than 4" in text
+    assert text.count("auto finds out") == 1
+    assert "x:c was limited by requests per minute 90 % of the time: a higher tier would help" in text
+
+
 def test_failures_of_a_kind_are_told_apart_by_what_they_need():
     """What varies from call to call, as numbers, ids and the file's name do, makes no difference."""
     pdf = 'needs pip install "umwelten[pdf]"'
