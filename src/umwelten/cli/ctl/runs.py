@@ -61,13 +61,14 @@ def find(given: str | None) -> Run:
 def _has_ended(given: str) -> bool:
     """Whether an evaluation of that id is stored where this directory keeps them."""
     from umwelten.config.settings import load  # only where a name is wrong
+    from umwelten.store.database import has_database
 
     try:
         check_id(given)
         folder = load(Path.cwd(), os.environ).get("output_dir")
     except UmweltenError:  # no id, or a file that is wrong: not what was asked
         return False
-    return (Path(folder) / given / "evaluation.db").is_file()
+    return has_database(Path(folder) / given)
 
 
 def matching(runs: Sequence[Run], given: str) -> list[Run]:
