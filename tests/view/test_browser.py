@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from accessibility import accessibility_faults
 from report.browser import HOSTILE, Page
 from report.making import FLASH, Done, answer, failure, spec, work
 from umwelten.types import FailureKind, ModelRef
@@ -137,3 +138,22 @@ def test_nothing_overflows_a_phone(view):
         view.open(path, name)
         assert view.js("return document.documentElement.scrollWidth") <= 360
     view.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_no_page_shuts_anybody_out(view):
+    view.open("/e/demo/calls", "calls")
+    call = view.js("return document.querySelector('#list [data-row]').dataset.row")
+    pages = {
+        "/": "home",
+        "/e/demo": "evaluation",
+        "/e/demo/calls": "calls",
+        f"/e/demo/calls/{call}": "call",
+        "/e/demo/compare": "compare",
+        "/e/demo/ratings": "ratings",
+        "/e/demo/control": "control",
+    }
+    faults = {}
+    for path, name in pages.items():
+        view.open(path, name)
+        faults[path] = accessibility_faults(view.driver)
+    assert faults == dict.fromkeys(pages, [])

@@ -1,0 +1,45 @@
+"""What axe-core finds in HTML reports: nothing, light and dark, on a desktop and on a phone, opened and not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from accessibility import accessibility_faults
+from report.browser import Page
+from report.making import books
+from report.test_html import several_models
+from report.test_html_scores import scored
+
+OPEN_ALL = "document.querySelectorAll('tr.call .opener').forEach((one, n) => { if (n < 3) one.click(); })"
+CHOOSE = (
+    "[...document.querySelectorAll('.bar-of button')].find((b) => b.textContent === arguments[0])?.click()"
+)
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, ...]]:
+    """Folders by name of the page: with several models and failures, of scores, of several evaluations."""
+    root = tmp_path_factory.mktemp("pages")
+    several_models(root / "models", 12)
+    books(root / "books")
+    folder = scored(root / "scored")
+    return {
+        "models": (root / "models",),
+        "scores": (folder,),
+        "several": (root / "models", root / "books"),
+    }
+
+
+@pytest.mark.parametrize("name", ["models", "scores", "several"])
+def test_a_report_shuts_nobody_out(name: str, reports: dict[str, tuple[Path, ...]], open_page) -> None:
+    page: Page = open_page(*reports[name])
+    page.js(OPEN_ALL)
+    faults = {"with open calls": accessibility_faults(page.driver)}
+    page.js(CHOOSE, "Side by side")
+    page.media(scheme="dark")
+    page.size(390, 800)
+    faults["side by side, dark, on a phone"] = accessibility_faults(page.driver)
+    page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert faults == dict.fromkeys(faults, [])
