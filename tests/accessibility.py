@@ -15,7 +15,8 @@ REQUIRED = os.environ.get("UMWELTEN_TEST_NODE") == "required"
 _RUN = """
 const done = arguments[arguments.length - 1];
 axe.run(document).then(
-  (found) => done(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 3)}`)),
+  (found) => done(found.violations.map(
+    (one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3)}`)),
   (error) => done([`axe failed: ${error}`]),
 );
 """

@@ -156,4 +156,4 @@ def test_no_page_shuts_anybody_out(view):
     for path, name in pages.items():
         view.open(path, name)
         faults[path] = accessibility_faults(view.driver)
-    assert faults == dict.fromkeys(pages, [])
+    assert faults == {key: [] for key in pages}
