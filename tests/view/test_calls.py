@@ -279,3 +279,16 @@ def test_several_prompts_are_columns_of_their_own(tmp_path, serve):
     (call,) = asked.get("/api/e/demo/calls?prompt=long").json["calls"]
     assert call["prompt"] == "long"
     assert [one["prompt"] for one in asked.get("/api/e/demo/compare").json["columns"]] == ["short", "long"]
+
+
+def test_ratings_that_cannot_be_read_hide_no_answer(asked, folder):
+    path = folder / "ratings.db"
+    before = path.read_bytes() if path.exists() else None
+    (call,) = asked.get("/api/e/demo/calls?status=succeeded&limit=1").json["calls"]
+    path.write_bytes(b"no database of anybody's")
+    try:
+        said = asked.get(f"/api/e/demo/calls/{call['call']}")
+        assert (said.status, said.json["rating"]) == (200, None)
+        assert asked.get("/api/e/demo/ratings").status == 404
+    finally:
+        path.unlink() if before is None else path.write_bytes(before)

@@ -22,7 +22,7 @@ from umwelten.report.queries.shown_scores import with_scores
 from umwelten.report.queries.side_by_side import side_by_side
 from umwelten.report.render.labels import render_labels
 from umwelten.store.asked import AskedSource
-from umwelten.store.ratings.ratings import SCALES, rate, rated_answers, ratings
+from umwelten.store.ratings.ratings import SCALES, Rating, rate, rated_answers, ratings
 from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
 from umwelten.version import __version__
@@ -193,7 +193,7 @@ class Routes:
                 "call": shown,
                 "before": back,
                 "after": on,
-                "rating": ratings(reader).get(call),
+                "rating": _rating(reader, call),
             }
 
         return json_response(await self.read(request, detail))
@@ -263,3 +263,11 @@ def _with_asked(reader: Reader, call: CallDetail) -> CallDetail:
     if call.asked.source != AskedSource.NOT_KEPT or call.response is None:
         return call
     return msgspec.structs.replace(call, asked=asked_detail(read_again(reader, call.call)))
+
+
+def _rating(reader: Reader, call: int) -> Rating | None:
+    """Return what was said of it; a file of ratings that cannot be read hides no answer."""
+    try:
+        return ratings(reader, call).get(call)
+    except StoreError:
+        return None

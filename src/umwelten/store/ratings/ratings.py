@@ -86,10 +86,14 @@ def rate(reader: Reader, call: int, *, scale: str, value: float | None, comment:
     return rating if kept else None
 
 
-def ratings(reader: Reader) -> dict[int, Rating]:
-    """Return the ratings of the answers that count now, by call. Raises StoreError."""
+def ratings(reader: Reader, only: int | None = None) -> dict[int, Rating]:
+    """Return the ratings of the answers that count now, by call; `only`: of this one. Raises StoreError."""
     with closing(_open(reader.folder)) as connection, store_errors(reader.folder, RATINGS):
-        rows = connection.execute("SELECT call_id, key, scale, value, comment, at FROM ratings ORDER BY 1")
+        rows = connection.execute(
+            "SELECT call_id, key, scale, value, comment, at FROM ratings "
+            "WHERE :only IS NULL OR call_id = :only ORDER BY 1",
+            {"only": only},
+        )
         found: dict[int, Rating] = {}
         for call, key, scale, value, comment, at in rows:
             own = reader.connection.execute("SELECT key FROM current_calls WHERE id = ?", (call,)).fetchone()
