@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from umwelten.report.render.judges_text import check_lines
 from umwelten.scoring.judge.combination import Ballot
 from umwelten.scoring.judge.diagnostics import Diagnostics, same_model
 from umwelten.scoring.judge.human_labels import Labelled, check_against, read_label
@@ -141,6 +142,17 @@ def test_the_ten_worst_are_shown() -> None:
     answers = (Labelled(key=str(n), person=0, result=Score(value=n / 1_000)) for n in range(1, 1_000))
     worst = check_against(answers, STARS, None).worst
     assert [each.key for each in worst] == [str(n) for n in range(999, 989, -1)]
+
+
+def test_grades_that_differ_are_said_to_be_shares() -> None:
+    def lines(scale: Scale, person: float, judge: float) -> list[str]:
+        return list(check_lines(check_against([Labelled("a", person, Score(value=judge))], scale, None)))
+
+    assert lines(STARS, 1, 0.5)[-2:] == [
+        "  differ most, from 0 (the lowest grade) to 1 (the highest):",
+        "  a: people 1, judge 0.5",
+    ]
+    assert not any("differ most" in line for line in lines(PASS_FAIL, 1, 0))
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,9 @@ def check_lines(check: HumanCheck, worst: int = 3) -> Iterator[str]:
     if check.true_pass.of or check.true_fail.of:
         passed, failed = _rate(check.true_pass), _rate(check.true_fail)
         yield f"passes {passed} that people pass, fails {failed} that people fail"
+    if any(value not in (0, 1) for row in check.worst[:worst] for value in (row.person, row.judge)):
+        # Grades of 1 to 5 are shares here, as all scores are.
+        yield "  differ most, from 0 (the lowest grade) to 1 (the highest):"
     for row in check.worst[:worst]:
         reason = f": {one_line(row.reason, _REASON)}" if row.reason else ""
         yield f"  {one_line(row.key, _REASON)}: people {row.person:g}, judge {row.judge:g}{reason}"
