@@ -161,6 +161,20 @@ def test_totals_are_those_of_the_report(asked, reader):
     ]
 
 
+def test_failures_are_told_by_kind_and_message_with_what_to_do(asked, monkeypatch):
+    def told():
+        return asked.get("/api/e/demo/failures").json
+
+    kinds = told()
+    assert sum(kind["count"] for kind in kinds) == 9
+    for kind in kinds:
+        assert sum(one["count"] for one in kind["messages"]) == kind["count"]
+        assert all(one["advice"] for one in kind["messages"])
+    monkeypatch.setattr("umwelten.report.queries.stored_failures._LOOKED_AT", 2)
+    assert sum(one["count"] for kind in told() for one in kind["messages"]) == 2
+    assert sum(kind["count"] for kind in told()) == 9
+
+
 def test_a_call_has_all_that_is_stored(asked):
     listed = asked.get("/api/e/demo/calls?status=failed&limit=1").json["calls"][0]
     said = asked.get(f"/api/e/demo/calls/{listed['call']}?status=failed").json

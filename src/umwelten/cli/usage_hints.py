@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 _PATTERNS = ("--files", "--attach", "--file", "--file-pattern")
+_INPUTS = {"--directory", "--files", "--rows", "--from"}
 _PROMPT = ("-p", "--prompt")
 _JUDGED = "Models judge answers with eval score ID --scorer 'good=judge:Is the answer right?' --judge MODEL."
 _MODELS = 'For example -m local:smollm2, or models = ["local:smollm2"] under [defaults] in umwelten.toml.'
@@ -23,7 +26,7 @@ def usage_hint(error: click.ClickException) -> str | None:
         return None
     command = error.ctx.info_name if error.ctx is not None else None
     if error.message.startswith("Missing option") and "'-m'" in error.message:
-        return _MODELS
+        return "\n".join(_of_missing(command))
     if error.message.startswith("Missing option") and "'-p'" in error.message:
         return _PROMPTS if command == "run" else _PROMPTS_OF_BATCH
     if isinstance(error, click.NoSuchOption):
@@ -33,6 +36,16 @@ def usage_hint(error: click.ClickException) -> str | None:
     if error.message.startswith("Got unexpected extra argument"):
         return _of_extra(error.message, sys.argv[1:], prompts=command in ("run", "batch"))
     return None
+
+
+def _of_missing(command: str | None) -> Iterator[str]:
+    """What the missing options are for, and what else will be missing."""
+    yield _MODELS
+    flags = {one.partition("=")[0] for one in sys.argv[1:]}
+    if command == "batch" and not flags & _INPUTS:
+        yield "Inputs are missing as well: --directory, --files, --rows or --from."
+    if "DEFAULT_MODELS" in os.environ:
+        yield "DEFAULT_MODELS is not read; UMWELTEN_MODELS is."
 
 
 _OF_UPSTREAM = {

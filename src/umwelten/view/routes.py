@@ -13,13 +13,14 @@ from aiohttp import web
 
 from umwelten.errors import StoreError, UsageError
 from umwelten.inputs.asked_again import read_again
-from umwelten.report.queries import call_pages, overviews
+from umwelten.report.queries import call_pages
 from umwelten.report.queries.asked_calls import asked_detail
 from umwelten.report.queries.calls import CallDetail, by_id, call_detail
 from umwelten.report.queries.pace import pace
 from umwelten.report.queries.running_totals import head
 from umwelten.report.queries.shown_scores import with_scores
 from umwelten.report.queries.side_by_side import side_by_side
+from umwelten.report.queries.stored_failures import failures_by_kind
 from umwelten.report.render.labels import render_labels
 from umwelten.store.asked import AskedSource
 from umwelten.store.ratings.ratings import SCALES, Rating, rate, rated_answers, ratings
@@ -138,8 +139,8 @@ class Routes:
         return json_response(await self.read(request, pace))
 
     async def failures(self, request: web.Request) -> web.Response:
-        """The failures by kind."""
-        return json_response(await self.read(request, overviews.errors))
+        """The failures by kind, with what their messages say."""
+        return json_response(await self.read(request, failures_by_kind))
 
     async def scores(self, request: web.Request) -> web.Response:
         """The scores by model, `null` if it was never scored."""

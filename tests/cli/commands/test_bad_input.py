@@ -52,6 +52,7 @@ BATCH = ("batch", "-p", "hi", "-m", "openai:a")
         (("run", "hello there", "-m", "openai:a"), ["The prompt goes with -p: -p 'hello there'"]),
         ((*RUN, "--directory", "in"), ["umwelten eval batch takes --directory."]),
         ((*RUN, "--config", "a.json"), ["umwelten.toml", "--profile NAME"]),
+        (("batch",), ["'-m' / '--models' and '-p' / '--prompt'", "as well: --directory, --files, --rows"]),
         (("combine", "a", "b"), ["umwelten eval report ID ID -o FILE.html"]),
         (("list", "--id", "a"), ["umwelten eval list 'scans-*'"]),
         ((*RUN, "--report", "a.html,b.csv"), ["--report: 'a.html,b.csv'", "each file by itself"]),

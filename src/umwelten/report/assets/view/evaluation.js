@@ -102,11 +102,16 @@ function drawModels(place, id, totals) {
 
 function drawFailures(place, id, groups) {
   place.hidden = !groups.length;
-  const rows = groups.map((group) => element("tr", {},
-    element("th", { scope: "row" }, element("a", { href: address("calls", id, { status: "failed", kind: group.kind }), "data-row": group.kind }, inWords(group.kind))),
-    element("td", { class: "n" }, grouped(group.count)),
-    element("td", { class: "message" }, oneLine(group.example, 300))));
-  fill(place, element("h2", { id: "failed" }, "Failed calls"), table("Failed calls", ["Kind", "#Calls", "The first of them"], rows));
+  const rows = groups.flatMap((group) => {
+    const others = group.count - group.messages.reduce((sum, one) => sum + one.count, 0);
+    const messages = others > 0 ? [...group.messages, { count: others, message: "others", advice: "" }] : group.messages;
+    return messages.map((one, n) => element("tr", {},
+      element("th", { scope: "row" }, element("a", { href: address("calls", id, { status: "failed", kind: group.kind }), "data-row": `${group.kind} ${n}` }, inWords(group.kind))),
+      element("td", { class: "n" }, grouped(one.count)),
+      element("td", { class: "message" }, oneLine(one.message, 300)),
+      element("td", {}, one.advice)));
+  });
+  fill(place, element("h2", { id: "failed" }, "Failed calls"), table("Failed calls", ["Kind", "#Calls", "The first of them", "What to do"], rows));
 }
 
 function drawScores(place, rows) {
