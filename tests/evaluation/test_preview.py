@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from provider import provider
@@ -171,6 +172,13 @@ def test_calls_with_tools_cost_from_one_request_to_as_many_as_they_may_have(conf
     assert plan.seconds == (slowest[0], 3 * slowest[1])
     (said,) = [line for line in layout(plan, batch=True) if "requests a call" in line]
     assert said.startswith("         1 to 3 requests a call: $")
+
+
+def test_inputs_are_called_what_they_are(configured: Settings) -> None:
+    plan, _ = planned(configured, "mine:m")
+    assert next(line for line in layout(plan, batch=True)).startswith("files    ")
+    rows = msgspec.structs.replace(plan, source="rows", files=1)
+    assert next(line for line in layout(rows, batch=True)).startswith("rows     1 row (")
 
 
 @pytest.mark.parametrize("given", [{"tool_choice": "none"}, {"max_steps": 1}])

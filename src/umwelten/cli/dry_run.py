@@ -193,8 +193,13 @@ def _kinds(plan: Preview) -> str:
     return f": {plan.text_tokens:,} of text, {plan.picture_tokens:,} of images"
 
 
+_INPUTS = {"files": ("files", "file"), "rows": ("rows", "row"), "answers": ("answers", "answer")}
+"""What the inputs of a batch are called, by their source: as a label, and one of them."""
+
+
 def _files(plan: Preview) -> Iterator[str]:
-    yield f"files    {formatting.count(plan.files, 'file')} ({size(plan.file_bytes)})"
+    label, word = _INPUTS.get(plan.source, ("inputs", "input"))
+    yield f"{label:<9}{formatting.count(plan.files, word)} ({size(plan.file_bytes)})"
     for name in plan.first[:SHOWN]:
         yield f"         {one_line(name, 100)}"
     if plan.files > SHOWN:

@@ -60,7 +60,8 @@ class Preview(FrozenStruct):
 
     A call has up to `max_steps` requests, as models may call `tools`. The upper costs are those of so many,
     each with the longest answer, and one result of a tool, as long as may be, after it; `most_input_tokens`
-    likewise. `input_tokens` are those of the first requests, `output_tokens` of all.
+    likewise. `input_tokens` are those of the first requests, `output_tokens` of all. `source` is what the
+    inputs are, which `files` counts.
     """
 
     files: int
@@ -87,6 +88,7 @@ class Preview(FrozenStruct):
     tools: tuple[str, ...] = ()
     max_steps: int = 1
     most_input_tokens: int = 0
+    source: str = "files"
 
 
 class _PreviewSums:
@@ -149,6 +151,7 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
     total, hedge = _sum(list(costs.values())), hedge_share(spec)
     return Preview(
         files=sums.files,
+        source=spec.request.source,
         file_bytes=sums.file_bytes,
         first=tuple(sums.first),
         calls=sum(sums.calls.values()),
