@@ -7,7 +7,9 @@ import json
 import os
 import socket
 import stat
+import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -61,6 +63,38 @@ def test_who_may_reach_a_run(tmp_path: Path) -> None:
     assert not list(folder.glob("*.*[!k]"))
     with pytest.raises(RunGone):
         found.state()
+
+
+_AS_NOBODY = """
+import os, socket, sys
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+with socket.socket(socket.AF_UNIX) as door:
+    try:
+        door.connect(sys.argv[1])
+    except PermissionError:
+        sys.exit(13)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be another user")
+def test_a_process_of_another_user_cannot_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as state, monkeypatch.context() as patched:
+        Path(state).chmod(0o755)
+        patched.setenv("XDG_STATE_HOME", state)
+        with served(Path(state, "tides")) as run:
+            run.run()
+            folder = run_folder()
+            assert folder is not None
+            (sock,) = folder.glob("*.sock")
+            folder.parent.chmod(0o755)
+            # Neither through the folder, nor, were that open, to the socket itself.
+            for mode in (0o700, 0o755):
+                folder.chmod(mode)
+                tried = subprocess.run([sys.executable, "-I", "-S", "-c", _AS_NOBODY, sock], timeout=30)
+                assert tried.returncode == 13
+            sock.chmod(0o666)
+            tried = subprocess.run([sys.executable, "-I", "-S", "-c", _AS_NOBODY, sock], timeout=30)
+            assert tried.returncode == 0  # so it was the modes that kept it out; who it is, is asked next
 
 
 def test_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
