@@ -148,7 +148,9 @@ def _did_you_mean(word: str, names: Iterable[str]) -> str:
     names = list(names)
     # A file in a folder, named without it, is nearer than another of its length.
     below = [name for name in names if word and name.endswith(f"/{word}")]
-    name = below[0] if below else closest(word, names)
+    # So is one of which it is the beginning: ids may be cut short elsewhere.
+    begun = sorted((name for name in names if len(word) > 2 and name.startswith(word)), key=len)
+    name = next(iter([*below, *begun]), None) or closest(word, names)
     return f"{did_you_mean(name, '{!r}')} ".lstrip()
 
 

@@ -62,6 +62,8 @@ def test_lists_are_filtered_and_made_for_loops(cli, made):
     code, out, err = cli("eval", "list", "--json", "--tag", "drafts", cwd=made)
     assert (code, json.loads(out), "Did you mean 'draft'?" in err) == (0, [], True)
     assert cli("eval", "list", "--since", "yesterday", cwd=made)[0] == 2
+    # The beginning of an id is nearer to it than to a shorter one of much the same letters.
+    assert "Did you mean 'moons.polite'?" in cli("eval", "show", "moons.p", cwd=made)[2]
     code, _, err = cli("eval", "list", "--status", "finished", cwd=made)
     assert (code, "There are running, complete, failed, " in err) == (2, True)
 
