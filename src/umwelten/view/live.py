@@ -43,7 +43,7 @@ class Live:
         given = request.headers.get("Last-Event-ID") or request.query.get("after")
         last = number(given, "Last-Event-ID")
         first = await self._routes.read(request, lambda reader: news_since(reader, last))
-        async with _stream(request) as send, self._listening(id_) as queue:
+        async with _stream(request) as send, self._listening(id_, first) as queue:
             await send("news", first, first.last)
             counted = request.query.get("counts") != "0"
             counting = asyncio.create_task(self._count(id_, send)) if counted else None
@@ -103,10 +103,10 @@ class Live:
             await send("gone", {"error": str(error)})
 
     @asynccontextmanager
-    async def _listening(self, id_: str) -> AsyncIterator[asyncio.Queue[News | StoreError]]:
+    async def _listening(self, id_: str, first: News) -> AsyncIterator[asyncio.Queue[News | StoreError]]:
         follower = self._followers.get(id_)
         if follower is None:
-            tail = Tail(self._routes.readers, id_, self._routes.pool)
+            tail = Tail(self._routes.readers, id_, self._routes.pool, was_running=first.head.running)
             follower = Follower(tail, lambda: self._forget(id_))
             self._followers[id_] = follower
         queue = follower.listen()

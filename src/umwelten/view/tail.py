@@ -21,14 +21,17 @@ _LOG_TRIES = 20
 
 
 class Tail:
-    """An evaluation that is followed. One thread at a time reads: `data_version` is of one connection."""
+    """An evaluation that is followed. One thread at a time reads: `data_version` is of one connection.
 
-    def __init__(self, readers: Readers, id_: str, pool: ThreadPoolExecutor) -> None:
+    `was_running`: whoever listens was told so, and the run may have ended since.
+    """
+
+    def __init__(self, readers: Readers, id_: str, pool: ThreadPoolExecutor, *, was_running: bool) -> None:
         self._readers, self.id, self._pool = readers, id_, pool
         self._reader: Reader | None = None
         self._identity: object = None
         self._version: object = None
-        self._was_running = False
+        self._was_running = was_running
         self._head: Head | None = None
         self._log_tries = 0
         self._lock = threading.Lock()
