@@ -455,11 +455,16 @@ def test_connections_that_ask_for_nothing_are_closed_and_take_no_room_of_the_run
         found = run.run()
         path = next(iter(run_folder().glob("*.sock")))  # type: ignore[union-attr]
         found.state()
-        slow = [stack.enter_context(connected(path, b"GET /status HT")) for _ in range(3)]
-        with pytest.raises(Refused, match="as many connections as it takes") as refused:
-            found.state()
-        assert refused.value.status == 503
-        # One may have come before the connection that asked was seen to be closed, and been refused.
+        slow, refused = [], None
+        while refused is None:
+            assert len(slow) < 6, "any number is let in"
+            slow.append(stack.enter_context(connected(path, b"GET /status HT")))
+            try:
+                found.state()
+            except Refused as error:
+                refused = error
+        assert (refused.status, "as many connections as it takes" in str(refused)) == (503, True)
+        # One may have come before a connection that asked was seen to be closed, and been refused.
         assert [one.recv(1) for one in slow].count(b"") >= 2
         assert found.state() == run.steering.now
 

@@ -33,21 +33,24 @@ class Door:
 
     def __call__(self) -> asyncio.Protocol:
         """Return what a connection is served by."""
-        if len(self._server.connections) + len(self._made) >= self._most:
+        connected = set(self._server.connections)
+        self._made -= connected
+        if len(connected) + len(self._made) >= self._most:
             return _Refusal(self._first_s)
         loop, protocol = asyncio.get_running_loop(), self._server()
         self._silent.add(protocol)
         loop.call_later(self._first_s, self._close, protocol)
         # The server counts it once it is connected, which is next: many may come at the same moment.
         self._made.add(protocol)
-        loop.call_soon(loop.call_soon, self._made.discard, protocol)
         return protocol
 
     def note(self, request: web.Request) -> None:
         """A connection has asked for something."""
         self._silent.discard(request.protocol)
+        self._made.discard(request.protocol)
 
     def _close(self, protocol: RequestHandler) -> None:
+        self._made.discard(protocol)
         if protocol in self._silent:
             self._silent.discard(protocol)
             protocol.force_close()
