@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from umwelten.errors import StoreError
 from umwelten.phrases import Phrase, Wording
+from umwelten.store.journal import TidyConnection, journal_of
 from umwelten.store.schema_check import foreign_object
 from umwelten.store.tables import MAX_INPUTS, MAX_MODELS, MIGRATIONS
 from umwelten.store.views import OLD_SCHEMAS, create_current_views
@@ -282,8 +283,12 @@ def open_for_reading(
     address = path.resolve().as_uri() + "?mode=ro"
     if untouched:
         return _open_checked(f"{address}&immutable=1", folder, kind)
+    had_log = journal_of(path).exists()
     try:
-        return _open_checked(address, folder, kind)
+        connection = _open_checked(address, folder, kind)
+        if not had_log:
+            connection.made_log_of = path
+        return connection
     except sqlite3.OperationalError:
         # A folder that can't be written to has no place for the index of the journal; without a journal
         # the file itself has everything.
@@ -292,11 +297,16 @@ def open_for_reading(
         return _open_checked(f"{address}&immutable=1", folder, kind)
 
 
-def _connect(address: str, *, uri: bool = False) -> sqlite3.Connection:
+def _connect(address: str, *, uri: bool = False) -> TidyConnection:
     """Connect as every connection of ours: statements commit by themselves, any thread may use it."""
     # Used by one thread after the other: made here, written to in the writer's thread, closed here.
     connection = sqlite3.connect(
-        address, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=uri
+        address,
+        timeout=_BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=uri,
+        factory=TidyConnection,
     )
     # The database may come from somebody else.
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
@@ -359,7 +369,7 @@ def _impossible_number(connection: sqlite3.Connection, kind: DatabaseKind) -> st
     return None
 
 
-def _open_checked(address: str, folder: Path, kind: DatabaseKind) -> sqlite3.Connection:
+def _open_checked(address: str, folder: Path, kind: DatabaseKind) -> TidyConnection:
     connection = _connect(address, uri=True)
     try:
         version = _schema_version(connection, folder, kind)
@@ -376,7 +386,7 @@ def _open_checked(address: str, folder: Path, kind: DatabaseKind) -> sqlite3.Con
 
 
 def _has_journal(path: Path) -> bool:
-    journal = path.with_name(path.name + "-wal")
+    journal = journal_of(path)
     return journal.exists() and journal.stat().st_size > 0
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from umwelten.errors import StoreError
 from umwelten.report.queries.news import News, data_version, news_since
 from umwelten.report.queries.running_totals import Head
-from umwelten.store.database import store_errors
-from umwelten.store.reader import Reader, put_log_away
+from umwelten.store.database import database, store_errors
+from umwelten.store.journal import put_log_away
+from umwelten.store.reader import Reader
 from umwelten.view.readers import Readers, identity
 
 POLL_S = 0.5
@@ -63,7 +64,7 @@ class Tail:
             # With us reading, the run could not put its log away when it closed the database; nor can we
             # while another question is answered.
             self._drop()
-            self._log_tries = self._log_tries - 1 if put_log_away(folder) else 0
+            self._log_tries = self._log_tries - 1 if put_log_away(database(folder)) else 0
         now = identity(folder)
         if self._reader is None or now != self._identity:
             self._drop()
