@@ -26,7 +26,8 @@ def _prepare(folder: Path) -> None:
         (folder / "papers" / f"{n}.pdf").write_bytes(pdfs.text(["On bees.", "They dance."]))
         (folder / "texts" / f"{n}.txt").write_text(f"Text {n}.")
     (folder / "books.csv").write_text("title,author\nEmma,Austen\nUlysses,Joyce\n")
-    [prompts] = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    # The second one, prompts of several messages, is tried in `test_messages`.
+    prompts = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)[0]
     (folder / "prompts.toml").write_text(prompts)
 
 
