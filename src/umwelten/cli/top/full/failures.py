@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -102,7 +102,7 @@ class FailureKinds(Screen[None]):
                 (
                     one_line(kind, _WIDTH),
                     f"{len(calls):,}",
-                    one_line(", ".join(dict.fromkeys(call["model"] for call in calls)), _WIDTH),
+                    _models([call["model"] for call in calls]),
                     one_line(calls[0]["error_message"] or "", _WIDTH),
                 ),
             )
@@ -203,3 +203,9 @@ def _whole(call: Call | None) -> str:
     if call.get("answer"):
         lines += ["", "answer:", call["answer"]]
     return safe("\n".join(lines))
+
+
+def _models(names: Iterable[str]) -> str:
+    """Return the model's name, or how many there are: cut, several look like one."""
+    different = list(dict.fromkeys(names))
+    return one_line(different[0], _WIDTH) if len(different) == 1 else f"{len(different)} models"
