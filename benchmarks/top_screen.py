@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from livekit import Served, SteeringInMemory, run_state, served
+from livekit import RunControlInMemory, Served, run_state, served
 from umwelten.evaluation.run_state import RunState
 from umwelten.events import AttemptFailed, TextArrived
 from umwelten.types import Call, Failure, FailureKind, ModelRef
@@ -34,7 +34,7 @@ WARM_S = 4.0
 """Importing and drawing for the first time is not what is measured."""
 
 
-class _Busy(SteeringInMemory):
+class _Busy(RunControlInMemory):
     """A run whose figures are others each time they are asked for."""
 
     def state(self) -> RunState:

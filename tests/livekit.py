@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from umwelten.errors import UsageError
+from umwelten.evaluation.run_control import Author, Change, RunControl
 from umwelten.evaluation.run_state import LaneState, ModelState, RunPhase, RunState
-from umwelten.evaluation.steering import Author, Change, Steering
 from umwelten.events import Event, RunFinished, RunStarted, RunStatus
 from umwelten.live.client import Run, all_runs
 from umwelten.live.server import ControlServer
@@ -69,7 +69,7 @@ def run_state(id: str = "tides", **fields: Any) -> RunState:
     return msgspec.structs.replace(state, **fields)
 
 
-class SteeringInMemory(Steering):
+class RunControlInMemory(RunControl):
     """Does what it is told, to nothing. `now` is its state, `told` what it was asked, `slow_s` its pace."""
 
     def __init__(self, now: RunState | None = None, *, slow_s: float = 0.0) -> None:
@@ -127,8 +127,8 @@ FINISHED = RunFinished(status=RunStatus.COMPLETE, reason=None, wall_s=1.0, pendi
 class Served:
     """A channel and the thread of its run. `tell` passes events to it, `notes` are what it had to say."""
 
-    def __init__(self, server: ControlServer, steering: SteeringInMemory, notes: list[Event]) -> None:
-        self.server, self.steering, self.notes = server, steering, notes
+    def __init__(self, server: ControlServer, run_control: RunControlInMemory, notes: list[Event]) -> None:
+        self.server, self.run_control, self.notes = server, run_control, notes
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -142,7 +142,7 @@ class Served:
 
     def run(self, id: str | None = None) -> Run:
         """The run as others find it, once it is there."""
-        wanted = id or self.steering.now.id
+        wanted = id or self.run_control.now.id
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             found = [run for run in all_runs() if run.id == wanted]
@@ -159,11 +159,13 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, steering: SteeringInMemory | None = None, *, id: str = "tides") -> Iterator[Served]:
+def served(
+    folder: Path, run_control: RunControlInMemory | None = None, *, id: str = "tides"
+) -> Iterator[Served]:
     """Serve a run of this id, whose evaluation is in the folder, while the block lasts."""
-    steering = steering or SteeringInMemory(run_state(id))
+    run_control = run_control or RunControlInMemory(run_state(id))
     notes: list[Event] = []
-    run = Served(ControlServer(id, folder, steering, notes.append, short_s=0), steering, notes)
+    run = Served(ControlServer(id, folder, run_control, notes.append, short_s=0), run_control, notes)
     try:
         run.tell(STARTED)
         run.server._called.set()

@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 from umwelten.cli.flag_names import as_flag
 from umwelten.config.endpoints import vendors
 from umwelten.config.given_options import GivenOption, GivenOptions, restored
-from umwelten.config.options import OPTIONS, is_steering
+from umwelten.config.options import OPTIONS, is_about_pace
 from umwelten.config.own_mark import is_own, mark
 from umwelten.config.settings import load
 from umwelten.errors import StoreError, UsageError
@@ -81,9 +81,18 @@ def _plain(spec: Any) -> Any:
 
 
 def test_of_speed_what_was_not_given_is_what_holds_now() -> None:
-    steering = {name for name, option in OPTIONS.items() if is_steering(option)}
-    assert {"max_cost", "rate", "timeout_s", "retries", "progress", "yes", "report"} <= steering
-    assert not steering & {"prompt", "models", "temperature", "schema", "directory", "repeat", "tools", "id"}
+    of_pace = {name for name, option in OPTIONS.items() if is_about_pace(option)}
+    assert {"max_cost", "rate", "timeout_s", "retries", "progress", "yes", "report"} <= of_pace
+    assert not of_pace & {
+        "prompt",
+        "models",
+        "temperature",
+        "schema",
+        "directory",
+        "repeat",
+        "tools",
+        "id",
+    }
 
 
 def test_a_mark_is_of_this_user_and_of_this_text_alone(tmp_path: Path) -> None:

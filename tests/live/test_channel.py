@@ -18,9 +18,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from livekit import FINISHED, SteeringInMemory, run_state, served
+from livekit import FINISHED, RunControlInMemory, run_state, served
+from umwelten.evaluation.run_control import Author
 from umwelten.evaluation.run_state import ModelState
-from umwelten.evaluation.steering import Author
 from umwelten.events import (
     AttemptFailed,
     CallFailed,
@@ -59,7 +59,7 @@ def test_who_may_reach_a_run(tmp_path: Path) -> None:
         assert facts["pid"] == os.getpid()
         assert facts["folder"] == str(tmp_path)
         assert facts["token"] is None
-        assert found.state() == run.steering.now
+        assert found.state() == run.run_control.now
     assert not list(folder.glob("*.*[!k]"))
     with pytest.raises(RunGone):
         found.state()
@@ -181,7 +181,7 @@ def test_changes_reach_the_run_and_say_who_made_them(tmp_path: Path) -> None:
         found.change("POST", "/retry", {"kind": "server", "input": "a.txt", **who})
         found.change("POST", "/cancel", {"call": 7, **who})
         assert not found.change("POST", "/stop", {"now": True, **who}).journalled
-        assert run.steering.told == [
+        assert run.run_control.told == [
             ("set", "max_concurrency", "40", "", False, by),
             ("set", "max_concurrency", "40", "", True, by),
             ("pause", "openai", 600, by),
@@ -220,7 +220,7 @@ def test_what_is_refused_is_said_with_what_to_do(
 
 
 def test_a_run_whose_loop_is_stuck_still_says_how_it_is(tmp_path: Path) -> None:
-    with served(tmp_path, SteeringInMemory(slow_s=0.3)) as run:
+    with served(tmp_path, RunControlInMemory(slow_s=0.3)) as run:
         found = run.run()
         found._timeout_s = 0.1
         with pytest.raises(NoAnswer, match=r"0\.1 s"):
@@ -233,7 +233,7 @@ def test_a_response_has_at_most_a_megabyte(tmp_path: Path) -> None:
         ModelState(model=f"openai:{'m' * 500}-{n}", total=1, done=0, failed=0, in_flight=0, cost_usd=None)
         for n in range(3_000)
     )
-    with served(tmp_path, SteeringInMemory(run_state(models=models))) as run:
+    with served(tmp_path, RunControlInMemory(run_state(models=models))) as run:
         body = run.run().get("/status")
         assert len(body) <= 1 << 20
         facts = json.loads(body)
@@ -388,7 +388,7 @@ def test_names_that_are_no_text_and_requests_that_are_none(
     name = "page-\udcff.jpg"
     state = run_state()
     lane = msgspec.structs.replace(state.lanes[0], name=name)
-    with served(tmp_path, SteeringInMemory(msgspec.structs.replace(state, lanes=(lane,)))) as run:
+    with served(tmp_path, RunControlInMemory(msgspec.structs.replace(state, lanes=(lane,)))) as run:
         found = run.run()
         page = Input(id=1, name=name, path="/p")
         of = {"call": Call(id=5, model=1, input=page), "model": MODEL, "lane": name}
@@ -413,7 +413,7 @@ def test_names_that_are_no_text_and_requests_that_are_none(
                 sock.settimeout(5)
                 while sock.recv(65_536):
                     pass
-        run.steering.state = lambda: 1 / 0  # type: ignore[method-assign]
+        run.run_control.state = lambda: 1 / 0  # type: ignore[method-assign]
         with pytest.raises(Refused, match="ZeroDivisionError") as refused:
             found.state()
         assert refused.value.status == 500
@@ -466,7 +466,7 @@ def test_connections_that_ask_for_nothing_are_closed_and_take_no_room_of_the_run
         assert (refused.status, "as many connections as it takes" in str(refused)) == (503, True)
         # One may have come before a connection that asked was seen to be closed, and been refused.
         assert [one.recv(1) for one in slow].count(b"") >= 2
-        assert found.state() == run.steering.now
+        assert found.state() == run.run_control.now
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such sockets")
@@ -477,4 +477,4 @@ def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path, monkeypatch
         path = next(iter(run_folder().glob("*.sock")))  # type: ignore[union-attr]
         with connected(path, b"POST /pause HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{") as one:
             assert one.recv(100).startswith(b"HTTP/1.1 400 ")
-        assert not run.steering.told
+        assert not run.run_control.told

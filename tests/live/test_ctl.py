@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from livekit import SteeringInMemory, run_state, served
+from livekit import RunControlInMemory, run_state, served
 from umwelten.cli.app import main
+from umwelten.evaluation.run_control import Author
 from umwelten.evaluation.run_state import ChangeState, LaneWait, RunPhase
-from umwelten.evaluation.steering import Author
 from umwelten.events import CallStarted
 from umwelten.live.run_folder import run_folder
 from umwelten.types import Call, Input, ModelRef
@@ -95,7 +95,7 @@ def test_how_a_run_is(ctl: Callable[..., Ran], tmp_path: Path) -> None:
         journalled=True,
     )
     state = run_state(phase=RunPhase.PAUSED, quiet=True, changes=(change,))
-    with served(tmp_path, SteeringInMemory(state)) as run:
+    with served(tmp_path, RunControlInMemory(state)) as run:
         run.run()
         for words in ((), ("tides",), ("ti",), (str(run.run().file.pid),), ("-i", "tides")):
             shown = ctl(*words) if words else ctl("tides")
@@ -114,7 +114,7 @@ def test_names_of_models_and_reasons_cannot_steer_the_terminal(
     lane = msgspec.structs.replace(state.lanes[0], name=HOSTILE, stopped=HOSTILE)
     state = msgspec.structs.replace(state, models=(model,), lanes=(lane,), reason=HOSTILE)
     page = Input(id=1, name=HOSTILE, path="/p")
-    with served(tmp_path, SteeringInMemory(state)) as run:
+    with served(tmp_path, RunControlInMemory(state)) as run:
         run.run()
         started = {"call": Call(id=5, model=1, input=page), "model": ModelRef("openai", HOSTILE)}
         run.tell(CallStarted(**started, lane=HOSTILE, attempt=1))
@@ -149,13 +149,13 @@ def test_every_verb(ctl: Callable[..., Ran], tmp_path: Path, words: str, told: t
     with served(tmp_path) as run:
         run.run()
         done = ctl("tides", *words.split(), "--reason", "why")
-        assert (done.code, run.steering.told) == (0, [(*told, by("why"))]), done.err
+        assert (done.code, run.run_control.told) == (0, [(*told, by("why"))]), done.err
         assert done.out.startswith(f"tides\t{told[1] if told[0] == 'set' else told[0]}\t")
         assert done.out.endswith({"stop": "\tnot journalled\n"}.get(told[0], done.out[-11:]))
         assert ("could not be stored" in done.err) is (told[0] == "stop")
         again = ctl(*words.split(), "--json")
         assert json.loads(again.out)["id"] == "tides"
-        assert run.steering.told[1] == (*told, by())
+        assert run.run_control.told[1] == (*told, by())
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_what_goes_wrong(ctl: Callable[..., Ran], tmp_path: Path, words: str, co
         run.run()
         done = ctl(*words.split())
         assert (done.code, says in done.err) == (code, True), done.err
-        assert len(run.steering.told) == (code == 1)
+        assert len(run.run_control.told) == (code == 1)
 
 
 def test_several_runs_have_to_be_told_apart(ctl: Callable[..., Ran], tmp_path: Path) -> None:
@@ -206,15 +206,15 @@ def test_a_run_that_has_ended_is_told_from_a_wrong_name(
         assert ctl("gone", "pause").code == 2
         assert "is dead" in ctl("gone").err
         assert ctl("tides", "pause").code == 0
-        assert len(run.steering.told) == 1
+        assert len(run.run_control.told) == 1
         assert ctl("tides-", "pause").code == 0
-        assert len(other.steering.told) == 1
+        assert len(other.run_control.told) == 1
 
 
 def test_a_run_that_does_not_answer_is_named(
     ctl: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with served(tmp_path, SteeringInMemory(slow_s=0.3)) as run:
+    with served(tmp_path, RunControlInMemory(slow_s=0.3)) as run:
         run.run()
         monkeypatch.setattr("umwelten.live.client.Run.__init__.__defaults__", (0.1,))
         monkeypatch.setattr("umwelten.live.client.all_runs.__defaults__", (None, 0.1))
@@ -271,7 +271,7 @@ def test_on_a_terminal_a_run_is_shown_in_words_that_fit(
     wait = LaneWait(reason="rate_limit", text="429 " + "too many requests " * 9, since=now, until=now + 3600)
     lanes = (msgspec.structs.replace(state.lanes[0], wait=wait),)
     state = msgspec.structs.replace(state, lanes=lanes)
-    with served(tmp_path, SteeringInMemory(state), id=long) as run:
+    with served(tmp_path, RunControlInMemory(state), id=long) as run:
         found = run.run()
         monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
         listed = ctl()

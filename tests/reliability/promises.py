@@ -39,8 +39,8 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         (
             "reliability/test_journal_kills.py::test_a_change_that_is_said_to_be_stored_survives_a_kill",
             "engine/test_changes.py::test_runs_end_whatever_is_changed_and_keep_to_it",
-            "evaluation/test_steering.py::test_fewer_in_flight_cancels_none_and_more_start_at_once",
-            "evaluation/test_steering.py::test_a_pause_starts_nothing_until_it_ends",
+            "evaluation/test_run_control.py::test_fewer_in_flight_cancels_none_and_more_start_at_once",
+            "evaluation/test_run_control.py::test_a_pause_starts_nothing_until_it_ends",
         ),
     ),
     (

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from livekit import SteeringInMemory, run_state, served
+from livekit import RunControlInMemory, run_state, served
 from umwelten.cli.top.full.app import TopApp
 from umwelten.cli.top.watched import RunWatcher
-from umwelten.evaluation.steering import Author
+from umwelten.evaluation.run_control import Author
 from umwelten.events import TextArrived
 from umwelten.types import Call, ModelRef
 
@@ -93,7 +93,7 @@ def test_keys_change_the_run_and_say_the_command(tmp_path: Path) -> None:
     with served(tmp_path) as run:
         run.run()
         drive(act)
-        assert run.steering.told == [
+        assert run.run_control.told == [
             ("pause", "", None, BY),
             ("set", "max_concurrency", "12", "", False, BY),
             ("retry", "", "", "", BY),
@@ -142,7 +142,7 @@ def test_what_others_wrote_cannot_act(tmp_path: Path) -> None:
     model = msgspec.structs.replace(state.models[0], model=HOSTILE, stopped=HOSTILE)
     lane = msgspec.structs.replace(state.lanes[0], name=HOSTILE, stopped=HOSTILE)
     state = msgspec.structs.replace(state, models=(model,), lanes=(lane,), reason=HOSTILE)
-    with served(tmp_path, SteeringInMemory(state)) as run:
+    with served(tmp_path, RunControlInMemory(state)) as run:
         run.run()
         drive(act, (60, 20))
 

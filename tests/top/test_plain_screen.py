@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from livekit import SteeringInMemory, run_state, served
+from livekit import RunControlInMemory, run_state, served
 from umwelten.cli.app import main
 from umwelten.cli.top.plain_screen import PlainScreen
 from umwelten.cli.top.watched import RunWatcher, Seen
-from umwelten.evaluation.steering import Author
+from umwelten.evaluation.run_control import Author
 from umwelten.live.run_folder import run_folder
 
 HOSTILE = "openai:[red]\x1b[2J\x1b]0;owned\x07\u202e[@click=app.quit]x[/]"
@@ -72,7 +72,7 @@ def test_keys_change_the_run_and_say_the_command(tmp_path: Path, watcher: RunWat
         assert screen.press("y")
         until(lambda: "umwelten ctl tides stop" in drawn(screen), "stop")
         assert not screen.press("q")
-        assert run.steering.told == [
+        assert run.run_control.told == [
             ("pause", "", None, BY),
             ("set", "max_concurrency", "12", "", False, BY),
             ("set", "max_concurrency", "8", "", False, BY),
@@ -86,7 +86,7 @@ def test_what_others_wrote_cannot_act(tmp_path: Path, watcher: RunWatcher) -> No
     model = msgspec.structs.replace(state.models[0], model=HOSTILE, stopped=HOSTILE)
     lane = msgspec.structs.replace(state.lanes[0], name=HOSTILE, stopped=HOSTILE)
     state = msgspec.structs.replace(state, models=(model,), lanes=(lane,), reason=HOSTILE)
-    with served(tmp_path, SteeringInMemory(state)) as run:
+    with served(tmp_path, RunControlInMemory(state)) as run:
         run.run()
         watcher.start()
         until(lambda: bool(all_seen(watcher)), "the run answers")

@@ -28,7 +28,7 @@ def shared(tmp_path_factory):
 def run(shared, monkeypatch):
     run, asked, state = shared
     monkeypatch.setenv("XDG_STATE_HOME", state)
-    run.steering.told.clear()
+    run.run_control.told.clear()
     return run, asked
 
 
@@ -60,7 +60,7 @@ def test_each_verb_reaches_the_run_with_its_reason(run, verb, told):
     served_run, asked = run
     said = asked.post("/api/e/tides/control", {**CHANGE, **verb})
     assert said.status == 200
-    *words, by = served_run.steering.told[-1]
+    *words, by = served_run.run_control.told[-1]
     assert tuple(words) == told
     assert (by.via, by.reason) == ("view", "lunch")
 
@@ -85,7 +85,7 @@ def test_what_is_refused_is_said(run, change, status):
 def test_a_run_of_another_evaluation_is_not_reached(run):
     served_run, asked = run
     assert asked.post("/api/e/other/control", CHANGE).status == 409
-    assert served_run.steering.told == []
+    assert served_run.run_control.told == []
 
 
 def test_read_only_changes_no_run(tmp_path, serve):
@@ -95,4 +95,4 @@ def test_read_only_changes_no_run(tmp_path, serve):
         asked = serve(tmp_path, read_only=True)
         assert asked.post("/api/e/tides/control", CHANGE).status == 403
         assert asked.get("/api/e/tides/control").json["read_only"] is True
-        assert run.steering.told == []
+        assert run.run_control.told == []

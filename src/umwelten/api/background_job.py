@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from umwelten.api.background_run import Prepare
     from umwelten.api.live_settings import LiveSettings
+    from umwelten.evaluation.run_control import RunControl
     from umwelten.evaluation.run_state import Author, Change, RunState
-    from umwelten.evaluation.steering import Steering
 
 R = TypeVar("R")
 
@@ -69,8 +69,8 @@ class BackgroundJob(ABC, Generic[R]):
 
         From any thread, and while it is waited for.
         """
-        steering = self._background.steering
-        return None if steering is None else steering.state()
+        run_control = self._background.run_control
+        return None if run_control is None else run_control.state()
 
     def set(self, *, reason: str = "", **settings: Unpack[LiveSettings]) -> tuple[Change, ...]:
         """Change settings of the run that goes on, and return what came of each, in their order.
@@ -80,13 +80,13 @@ class BackgroundJob(ABC, Generic[R]):
         is stored with the evaluation, with its `reason`. From any thread. Raises `UsageError` for what cannot
         be set and where no run is under way; what was named before that is set.
         """
-        steering, by = self._steering(), _author(reason)
+        run_control, by = self._run_control(), _author(reason)
         names = {"timeout_s": "timeout"}
         changes: list[Change] = []
         for name, value in settings.items():
             key = names.get(name, name)
             scoped = value if isinstance(value, Mapping) else {"": value}
-            changes += [steering.set(key, each, by, scope=scope) for scope, each in scoped.items()]
+            changes += [run_control.set(key, each, by, scope=scope) for scope, each in scoped.items()]
         return tuple(changes)
 
     def pause(self, scope: str = "", *, for_s: float | None = None, reason: str = "") -> Change:
@@ -95,11 +95,11 @@ class BackgroundJob(ABC, Generic[R]):
         `scope` is the name of a lane, a provider or a model, "" the whole run. From any thread. Raises
         `UsageError`.
         """
-        return self._steering().pause(_author(reason), scope=scope, for_s=for_s)
+        return self._run_control().pause(_author(reason), scope=scope, for_s=for_s)
 
     def resume(self, scope: str = "", *, reason: str = "") -> Change:
         """End a pause; that of the whole run ends all. Raises `UsageError`."""
-        return self._steering().resume(_author(reason), scope=scope)
+        return self._run_control().resume(_author(reason), scope=scope)
 
     def __enter__(self) -> Self:
         return self
@@ -149,14 +149,14 @@ class BackgroundJob(ABC, Generic[R]):
     def _outcome(self) -> R:
         """Return what came out, after the end."""
 
-    def _steering(self) -> Steering:
-        steering = self._background.steering
-        if steering is None or self._background.ended:
+    def _run_control(self) -> RunControl:
+        run_control = self._background.run_control
+        if run_control is None or self._background.ended:
             if self._background.ended:
                 raise UsageError("the job has ended")
             hint = "It begins when it is waited for: change it while iterating over it, or in another thread."
             raise UsageError("the job is not under way", hint)
-        return steering
+        return run_control
 
     def _raise_error(self) -> None:
         if self._background.error is not None:

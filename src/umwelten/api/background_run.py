@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from umwelten.evaluation.evaluation import CallSubset, Evaluation
-    from umwelten.evaluation.steering import Steering
+    from umwelten.evaluation.run_control import RunControl
     from umwelten.events import Event, Observer, RunStatus
 
     Prepare = Callable[[], "Work"]
@@ -51,7 +51,7 @@ class Background:
         self.folder: Path | None = None
         self.error: BaseException | None = None
         self.ended = False
-        self.steering: Steering | None = None
+        self.run_control: RunControl | None = None
         self.at_end: Callable[[], None] = lambda: None
         self.version = 0
         self._prepare, self._grace_s = prepare, grace_s
@@ -136,17 +136,17 @@ class Background:
     async def _drive(self, evaluation: Evaluation, observe: Observer, only: CallSubset | None) -> RunStatus:
         import asyncio
 
-        from umwelten.evaluation.steering import Steering
+        from umwelten.evaluation.run_control import RunControl
         from umwelten.events import Tally
         from umwelten.live.server import controlled
 
         tally = Tally()
-        steering = Steering(evaluation, tally)
+        run_control = RunControl(evaluation, tally)
         with self._lock:
             self._evaluation, self._loop = evaluation, asyncio.get_running_loop()
-            self.steering = steering
+            self.run_control = run_control
         self._apply()
-        with controlled(evaluation, steering, observe) as more:
+        with controlled(evaluation, run_control, observe) as more:
             # Those of `more` before the program's own: that may change the run because of an event.
             told: list[Observer] = [tally, self._begun, *more, observe, self._on_commit]
             return (await evaluation.run(told, only=only)).status

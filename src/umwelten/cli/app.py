@@ -86,7 +86,7 @@ class LazyGroup(click.Group):
         ),
         "top": (
             "umwelten.cli.top.command:command",
-            "Watch and steer runs on the whole screen; leaving it ends none.",
+            "Watch and change runs on the whole screen; leaving it ends none.",
         ),
         "memory": (
             "umwelten.cli.memory.group:group",

@@ -26,7 +26,7 @@ from umwelten.config.addresses import own_addresses
 from umwelten.engine.interfaces import RunResult
 from umwelten.errors import UmweltenError
 from umwelten.evaluation.evaluation import CallSubset, Evaluation
-from umwelten.evaluation.steering import Steering
+from umwelten.evaluation.run_control import RunControl
 from umwelten.events import Event, Note, NoteLevel, Observer, RunStarted, RunStatus, Tally
 from umwelten.live.server import controlled
 from umwelten.phrases import Wording, spell
@@ -247,7 +247,7 @@ def _run(
             sums = Tally() if tally is None else tally
             with (
                 watched.go_to(_Stop(evaluation, progress), asyncio.get_running_loop()),
-                controlled(evaluation, Steering(evaluation, sums), progress) as more,
+                controlled(evaluation, RunControl(evaluation, sums), progress) as more,
             ):
                 progress.start(evaluation.lanes)
                 told: list[Observer] = [*([sums] if tally is None else []), *observers, *more]

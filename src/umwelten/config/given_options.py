@@ -17,7 +17,7 @@ import msgspec
 from umwelten.config.declaration import Option
 from umwelten.config.layers import DEFAULT, Value
 from umwelten.config.option_types import PlainText
-from umwelten.config.options import OPTIONS, is_steering
+from umwelten.config.options import OPTIONS, is_about_pace
 from umwelten.config.settings import Settings
 from umwelten.config.stored_forms import can_have
 from umwelten.errors import StoreError, UsageError
@@ -86,7 +86,7 @@ def given_options(
         option = OPTIONS[name]
         wanted = _is_kept(option, kind)
         is_given = name in settings.given
-        follows = is_steering(option) and not (is_given or (name == "max_concurrency" and _short(settings)))
+        follows = is_about_pace(option) and not (is_given or (name == "max_concurrency" and _short(settings)))
         if wanted and not follows and row.source != DEFAULT:
             value = resolved.get(name, row.value)
             found = _kept(name, value, row, mask)
@@ -218,7 +218,7 @@ def restored(stored: GivenOptions, present: Settings, folder: Path, now: Collect
     Raises `UsageError` for what was not kept, `StoreError` for what cannot be read.
     """
     values = {
-        name: present.values[name] if is_steering(option) else Value(value=option.default, source=DEFAULT)
+        name: present.values[name] if is_about_pace(option) else Value(value=option.default, source=DEFAULT)
         for name, option in OPTIONS.items()
     }
     for name, kept in stored.options.items():
@@ -275,6 +275,6 @@ def _restored(name: str, kept: GivenOption, present: Value, folder: Path) -> Val
 
 
 def _again(name: str, folder: Path) -> Phrase:
-    if is_steering(OPTIONS[name]):
+    if is_about_pace(OPTIONS[name]):
         return Phrase("Give {option:{name}} again.", name=name)
     return Phrase("Or give the whole command again, with {option:id={id}} {option:resume}.", id=folder.name)

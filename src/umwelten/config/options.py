@@ -116,7 +116,7 @@ OF_LEARN = (
 """The names of the options of `memory learn`."""
 
 
-def is_steering(option: Option) -> bool:
+def is_about_pace(option: Option) -> bool:
     """Return whether an option is one of speed, money or what is shown: it may differ when a run goes on."""
     return option.section in (Section.SPEED, Section.COST) or not option.in_python or option.name == "report"
 
@@ -126,7 +126,7 @@ OF_RESUME = tuple(
     for name, option in OPTIONS.items()
     if option.only != "score"
     and name not in ("profile", "ui")
-    and (is_steering(option) or name == "output_dir")
+    and (is_about_pace(option) or name == "output_dir")
 )
 """The names of the options of `eval resume` and `eval retry`."""
 

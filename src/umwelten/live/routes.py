@@ -22,7 +22,7 @@ import msgspec
 from aiohttp import web
 
 from umwelten.errors import UmweltenError
-from umwelten.evaluation.steering import Author, Change, Steering
+from umwelten.evaluation.run_control import Author, Change, RunControl
 from umwelten.live.door import FIRST_S
 from umwelten.live.encoding import encode
 from umwelten.live.event_stream import EventStream
@@ -51,7 +51,7 @@ class Sent(FrozenStruct, forbid_unknown_fields=True):
     via: str = "ctl"
 
     def by(self) -> Author:
-        """Return it as steering takes it."""
+        """Return it as the run takes it."""
         return Author(via=self.via, name=self.author, reason=self.reason)
 
 
@@ -96,13 +96,13 @@ class Routes:
 
     def __init__(
         self,
-        steering: Steering,
+        run_control: RunControl,
         ring: EventRing,
         folder: Path,
         token: Secret | None,
         conceal: Callable[[str], str],
     ) -> None:
-        self._steering, self._ring, self._folder = steering, ring, folder
+        self._run_control, self._ring, self._folder = run_control, ring, folder
         self._token, self._conceal = token, conceal
         self.stream = EventStream(ring)
         self.on_request: Callable[[web.Request], None] = lambda request: None
@@ -174,8 +174,8 @@ class Routes:
         for _ in range(_TRIES):
             # It takes what the run changes meanwhile; most of the time that is not at the same moment.
             with suppress(RuntimeError):
-                return _json(self._steering.state())
-        return _json(self._steering.state())
+                return _json(self._run_control.state())
+        return _json(self._run_control.state())
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         after = request.headers.get("Last-Event-ID") or request.query.get("after") or "0"
@@ -231,7 +231,7 @@ class Routes:
     async def _set(self, request: web.Request) -> web.Response:
         sent = await _body(request, SetSent)
         return await self._change(
-            lambda: self._steering.set(
+            lambda: self._run_control.set(
                 sent.key, sent.value, sent.by(), scope=sent.scope, dry_run=sent.dry_run
             )
         )
@@ -240,25 +240,29 @@ class Routes:
         sent = await _body(request, PauseSent)
         if sent.for_s is not None and not 0 < sent.for_s < 1e9:
             raise _BadRequest(f"for_s {sent.for_s}", "It is a number of seconds above 0.")
-        return await self._change(lambda: self._steering.pause(sent.by(), scope=sent.scope, for_s=sent.for_s))
+        return await self._change(
+            lambda: self._run_control.pause(sent.by(), scope=sent.scope, for_s=sent.for_s)
+        )
 
     async def _resume(self, request: web.Request) -> web.Response:
         sent = await _body(request, PauseSent)
-        return await self._change(lambda: self._steering.resume(sent.by(), scope=sent.scope))
+        return await self._change(lambda: self._run_control.resume(sent.by(), scope=sent.scope))
 
     async def _stop(self, request: web.Request) -> web.Response:
         sent = await _body(request, StopSent)
-        return await self._change(lambda: self._steering.stop(sent.by(), now=sent.now))
+        return await self._change(lambda: self._run_control.stop(sent.by(), now=sent.now))
 
     async def _retry(self, request: web.Request) -> web.Response:
         sent = await _body(request, RetrySent)
         return await self._change(
-            lambda: self._steering.retry_failed(sent.by(), kind=sent.kind, model=sent.model, input=sent.input)
+            lambda: self._run_control.retry_failed(
+                sent.by(), kind=sent.kind, model=sent.model, input=sent.input
+            )
         )
 
     async def _cancel(self, request: web.Request) -> web.Response:
         sent = await _body(request, CancelSent)
-        response = await self._change(lambda: self._steering.cancel(sent.by(), sent.call))
+        response = await self._change(lambda: self._run_control.cancel(sent.by(), sent.call))
         self._ring.forget(sent.call)
         return response
 

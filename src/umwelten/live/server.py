@@ -22,7 +22,7 @@ from umwelten.threads import new_event_loop
 
 if TYPE_CHECKING:
     from umwelten.evaluation.evaluation import Evaluation
-    from umwelten.evaluation.steering import Steering
+    from umwelten.evaluation.run_control import RunControl
     from umwelten.live.run_files import Listener
 
 _SHORT_S = 0.25
@@ -47,7 +47,7 @@ class ControlServer:
         self,
         id: str,
         folder: Path,
-        steering: Steering,
+        run_control: RunControl,
         tell: Observer,
         conceal: Callable[[str], str] = str,
         *,
@@ -55,9 +55,9 @@ class ControlServer:
     ) -> None:
         from umwelten.live.events import EventRing
 
-        self._id, self._folder, self._steering, self._tell = id, folder, steering, tell
+        self._id, self._folder, self._run_control, self._tell = id, folder, run_control, tell
         self._conceal, self._short_s = conceal, short_s
-        self._ring = EventRing(time.time, steering.tell_texts)
+        self._ring = EventRing(time.time, run_control.tell_texts)
         self._record = launch_record()
         self._called, self._closed = threading.Event(), threading.Event()
         self._lock = threading.Lock()
@@ -138,7 +138,7 @@ class ControlServer:
         from umwelten.live.routes import Routes
 
         assert self._listener is not None
-        routes = Routes(self._steering, self._ring, self._folder, self._listener.token, self._conceal)
+        routes = Routes(self._run_control, self._ring, self._folder, self._listener.token, self._conceal)
         runner = web.AppRunner(
             routes.application(),
             access_log=None,
@@ -187,18 +187,20 @@ def _silent() -> logging.Logger:
 
 
 @contextmanager
-def controlled(evaluation: Evaluation, steering: Steering, tell: Observer) -> Iterator[Sequence[Observer]]:
+def controlled(
+    evaluation: Evaluation, run_control: RunControl, tell: Observer
+) -> Iterator[Sequence[Observer]]:
     """Let others watch and change a run while the block lasts, unless the user said no.
 
     Returns what is to observe the run. `tell` is told, in the run's loop, why it cannot be done.
     """
     if evaluation.settings.get("control") is False:
-        yield (steering,)
+        yield (run_control,)
         return
     server = ControlServer(
-        evaluation.store.spec.id, evaluation.folder, steering, tell, evaluation.settings.conceal
+        evaluation.store.spec.id, evaluation.folder, run_control, tell, evaluation.settings.conceal
     )
     try:
-        yield (steering, server)
+        yield (run_control, server)
     finally:
         server.close()

@@ -1,7 +1,7 @@
 """Who may ask: this machine's user, who was given the token, from the page itself and no other.
 
 A page that anybody's browser can reach by a name of its choice (DNS rebinding), or that any web page can send
-forms to, would give away what was asked and answered, and let others steer runs.
+forms to, would give away what was asked and answered, and let others change runs.
 """
 
 from __future__ import annotations

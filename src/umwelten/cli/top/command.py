@@ -12,7 +12,7 @@ from umwelten.cli.single_option import option
 @click.argument("id_", required=False, metavar="[ID]", shell_complete=run_completers.running)
 @option("--plain", is_flag=True, help="The simple screen, also where Textual is installed.")
 def command(id_: str | None, plain: bool) -> None:
-    """Watch and steer runs on the whole screen: one, or all of this machine.
+    """Watch and change runs on the whole screen: one, or all of this machine.
 
     ID is as for `umwelten ctl`: an evaluation's id, the beginning of it or the number of its process. `q`
     leaves the screen, and the run goes on. Keys pause and resume, raise and lower limits, show failures,

@@ -10,9 +10,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from umwelten.cli.top import cells, steer
+from umwelten.cli.top import actions, cells
+from umwelten.cli.top.actions import Asked
 from umwelten.cli.top.keyboard import Keyboard
-from umwelten.cli.top.steer import Asked
 from umwelten.cli.top.watched import POLL_S, Key, RunWatcher, Seen
 from umwelten.text.sanitize import one_line
 
@@ -53,7 +53,7 @@ class PlainScreen:
         stopping, self._stopping = self._stopping, None
         if stopping is not None:
             if key in ("y", "c"):
-                self._do(stopping, steer.stop(now=key == "c"))
+                self._do(stopping, actions.stop(now=key == "c"))
             else:
                 self._said = ("not stopped",)
             return True
@@ -73,16 +73,16 @@ class PlainScreen:
         elif seen.state is None:
             self._said = ("it has not answered yet",)
         elif key == "p":
-            self._do(seen, steer.pause(seen.state))
+            self._do(seen, actions.pause(seen.state))
         else:
-            self._do(seen, steer.step(seen.state, up=key != "-"))
+            self._do(seen, actions.step(seen.state, up=key != "-"))
 
     def _do(self, seen: Seen, asked: Asked) -> None:
         """Have it done in a thread: a run that is busy may take its time."""
         self._said = ("asked",)
 
         def work() -> None:
-            told = steer.tell(seen.run, asked)
+            told = actions.tell(seen.run, asked)
             self._said = told.text, told.command
 
         threading.Thread(target=work, name="top-change", daemon=True).start()

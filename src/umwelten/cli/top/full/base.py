@@ -12,9 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from umwelten.cli.top import steer
+from umwelten.cli.top import actions
+from umwelten.cli.top.actions import Asked
 from umwelten.cli.top.full.dialogs import Question, Setting
-from umwelten.cli.top.steer import Asked
 from umwelten.cli.top.watched import POLL_S, RunWatcher, Seen
 from umwelten.errors import UsageError
 from umwelten.evaluation.run_state import LaneState, ModelState
@@ -115,10 +115,10 @@ class RunKeys(Screen[None]):
 
     def ask(self, seen: Seen, asked: Asked) -> None:
         """Have a change made, in a thread: a run that is busy may take its time."""
-        self.say("asked", steer.command(seen.run, asked.words))
+        self.say("asked", actions.command(seen.run, asked.words))
 
         def work() -> None:
-            told = steer.tell(seen.run, asked)
+            told = actions.tell(seen.run, asked)
             self.app.said = told.text, told.command
 
         threading.Thread(target=work, name="top-change", daemon=True).start()
@@ -127,19 +127,19 @@ class RunKeys(Screen[None]):
         """Pause or resume."""
         seen = self._able()
         if seen is not None and seen.state is not None:
-            self.ask(seen, steer.pause(seen.state, self.part()))
+            self.ask(seen, actions.pause(seen.state, self.part()))
 
     def action_step(self, up: bool) -> None:
         """Raise or lower a ceiling."""
         seen, part = self._able(), self.part()
         if seen is not None and seen.state is not None:
-            self.ask(seen, steer.step(seen.state, part if isinstance(part, LaneState) else None, up=up))
+            self.ask(seen, actions.step(seen.state, part if isinstance(part, LaneState) else None, up=up))
 
     def action_retry(self) -> None:
         """Make failed calls again."""
         seen = self._able()
         if seen is not None:
-            self.ask(seen, steer.retry())
+            self.ask(seen, actions.retry())
 
     def action_stop(self) -> None:
         """Stop the run, after a question."""
@@ -149,7 +149,7 @@ class RunKeys(Screen[None]):
 
         def answered(key: str | None) -> None:
             if key in ("y", "c"):
-                self.ask(seen, steer.stop(now=key == "c"))
+                self.ask(seen, actions.stop(now=key == "c"))
             else:
                 self.say("not stopped")
 
@@ -169,7 +169,7 @@ class RunKeys(Screen[None]):
                 self.say("nothing was set")
                 return
             try:
-                asked = steer.typed_setting(text)
+                asked = actions.typed_setting(text)
             except UsageError as error:
                 self.say(error.message, error.hint or "")
             except ValueError as error:  # a quote that is not closed

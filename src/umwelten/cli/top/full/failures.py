@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from umwelten.cli.top import steer
+from umwelten.cli.top import actions
 from umwelten.cli.top.full.base import RunApp, RunKeys, said_text, set_text
 from umwelten.cli.top.full.dialogs import TextScreen
 from umwelten.cli.top.full.row_list import Row, RowList
@@ -113,7 +113,7 @@ class FailureKinds(Screen[None]):
         """Make the failed calls of the kind again."""
         kind = self.query_one("#rows", RowList).key
         if kind is not None and self._seen.goes_on:
-            self._of.ask(self._seen, steer.retry(kind))
+            self._of.ask(self._seen, actions.retry(kind))
 
     def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         """Show the calls of a kind."""

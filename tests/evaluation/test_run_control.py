@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from provider import Provider, provider
-from steeringkit import BY, SteeredRun, steered, until
+from runcontrolkit import BY, ControlledRun, controlled_run, until
 from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.run_state import Author, RunPhase
 from umwelten.events import RunStatus, TextArrived
@@ -39,22 +39,22 @@ def journal(folder: Path) -> list[dict[str, Any]]:
         return [dict(row) for row in db.execute("SELECT * FROM changes ORDER BY id")]
 
 
-def in_flight(run: SteeredRun) -> int:
-    return run.steering.state().in_flight
+def in_flight(run: ControlledRun) -> int:
+    return run.run_control.state().in_flight
 
 
 def test_fewer_in_flight_cancels_none_and_more_start_at_once(server: Provider, tmp_path: Path) -> None:
-    with steered(tmp_path, server, ["one:a"], files=200, max_concurrency=20) as run:
+    with controlled_run(tmp_path, server, ["one:a"], files=200, max_concurrency=20) as run:
         until(lambda: in_flight(run) == 20, "20 in flight")
-        change = run.steering.set("max-concurrency", "3", BY)
+        change = run.run_control.set("max-concurrency", "3", BY)
         assert (change.old, change.new, change.journalled) == (20, 3, True)
         until(lambda: in_flight(run) <= 3, "3 in flight")
         server.reset()  # its ledger begins anew
         until(lambda: server.ledger.requests >= 8, "8 more requests")
         assert server.ledger.peak_in_flight <= 3
-        run.steering.set("max_concurrency", 40, BY)
+        run.run_control.set("max_concurrency", 40, BY)
         until(lambda: in_flight(run) == 40, "40 in flight")
-        assert run.steering.state().settings["max_concurrency"] == 40
+        assert run.run_control.state().settings["max_concurrency"] == 40
         run.end()
     assert run.tally.succeeded == 200 and not run.tally.retries
     assert run.tally.changes == 2
@@ -75,56 +75,56 @@ def test_fewer_in_flight_cancels_none_and_more_start_at_once(server: Provider, t
 
 
 def test_from_a_number_to_auto_and_back(server: Provider, tmp_path: Path) -> None:
-    with steered(tmp_path, server, ["one:a", "two:b"], files=200, max_concurrency=4) as run:
+    with controlled_run(tmp_path, server, ["one:a", "two:b"], files=200, max_concurrency=4) as run:
         until(lambda: in_flight(run) == 4, "4 in flight")
-        run.steering.set("max_concurrency", "auto", BY)
+        run.run_control.set("max_concurrency", "auto", BY)
         until(lambda: in_flight(run) > 8, "more than 8 in flight")
-        run.steering.set("max_concurrency", 6, BY)
+        run.run_control.set("max_concurrency", 6, BY)
         until(lambda: in_flight(run) <= 6, "6 in flight")
         server.reset()
         until(lambda: server.ledger.requests >= 12, "12 requests")
         assert server.ledger.peak_in_flight <= 6
-        run.steering.set("max_concurrency", 200, BY)
+        run.run_control.set("max_concurrency", 200, BY)
         run.end()
     assert run.tally.succeeded == 400
 
 
 def test_the_calls_of_one_provider_are_bounded(server: Provider, tmp_path: Path) -> None:
     models = ["one:a", "one:b", "two:a"]
-    with steered(tmp_path, server, models, files=100, max_concurrency=30) as run:
+    with controlled_run(tmp_path, server, models, files=100, max_concurrency=30) as run:
         until(lambda: in_flight(run) == 30, "30 in flight")
-        run.steering.set("provider_concurrency", 2, BY, scope="one")
+        run.run_control.set("provider_concurrency", 2, BY, scope="one")
         of_one = lambda: sum(  # noqa: E731
-            lane.in_flight for lane in run.steering.state().lanes if lane.provider == "one"
+            lane.in_flight for lane in run.run_control.state().lanes if lane.provider == "one"
         )
         until(lambda: of_one() <= 2, "2 in flight")
         seen = [of_one() for _ in range(200) if not time.sleep(0.001)]
         assert max(seen) <= 2
-        run.steering.set("provider_concurrency", "off", BY, scope="one")
+        run.run_control.set("provider_concurrency", "off", BY, scope="one")
         run.end()
     assert run.tally.succeeded == 300
 
 
 @pytest.mark.parametrize("scope", ["", "one", "one:a"])
 def test_a_pause_starts_nothing_until_it_ends(scope: str, server: Provider, tmp_path: Path) -> None:
-    with steered(tmp_path, server, ["one:a", "two:b"], files=60, max_concurrency=10) as run:
+    with controlled_run(tmp_path, server, ["one:a", "two:b"], files=60, max_concurrency=10) as run:
         until(lambda: run.tally.succeeded >= 20, "20 answers")
-        change = run.steering.pause(BY, scope=scope)
+        change = run.run_control.pause(BY, scope=scope)
         assert change.journalled
         before = run.tally.models["one:a"].succeeded
         if not scope:
-            until(lambda: run.steering.state().quiet, "all is committed")
-            assert run.steering.state().phase is RunPhase.PAUSED
+            until(lambda: run.run_control.state().quiet, "all is committed")
+            assert run.run_control.state().phase is RunPhase.PAUSED
             requests = server.idle().requests
             time.sleep(0.15)
             assert server.ledger.requests == requests
-            assert run.steering.state().models[0].paused
-            assert run.steering.state().left_s is None
+            assert run.run_control.state().models[0].paused
+            assert run.run_control.state().left_s is None
         else:
             until(lambda: run.tally.models["two:b"].succeeded == 60, "the others go on")
             assert run.tally.models["one:a"].succeeded < 60
             assert run.tally.models["one:a"].succeeded <= before + 10
-        run.steering.resume(BY, scope=scope)
+        run.run_control.resume(BY, scope=scope)
         result = run.end()
     assert (result.status, run.tally.succeeded) == (RunStatus.COMPLETE, 120)
     finished = run.tally.finished
@@ -137,32 +137,32 @@ def test_a_pause_starts_nothing_until_it_ends(scope: str, server: Provider, tmp_
 
 
 def test_a_pause_ends_by_itself_after_its_time(server: Provider, tmp_path: Path) -> None:
-    with steered(tmp_path, server, ["one:a"], files=30, max_concurrency=5) as run:
+    with controlled_run(tmp_path, server, ["one:a"], files=30, max_concurrency=5) as run:
         until(lambda: run.tally.succeeded >= 5, "5 answers")
-        run.steering.pause(BY, for_s=0.2)
+        run.run_control.pause(BY, for_s=0.2)
         assert run.end().status is RunStatus.COMPLETE
     assert [row["key"] for row in journal(tmp_path)] == ["pause", "resume"]
 
 
 def test_a_rate_holds_from_then_on(server: Provider, tmp_path: Path) -> None:
-    with steered(tmp_path, server, ["one:a"], files=300, max_concurrency=20) as run:
+    with controlled_run(tmp_path, server, ["one:a"], files=300, max_concurrency=20) as run:
         until(lambda: run.tally.succeeded >= 20, "20 answers")
-        run.steering.set("rate", "600/min", BY, scope="one")
+        run.run_control.set("rate", "600/min", BY, scope="one")
         until(lambda: in_flight(run) <= 2, "fewer in flight")
         server.reset()
         began = time.monotonic()
         until(lambda: server.ledger.requests >= 6, "6 more requests")
         assert time.monotonic() - began > 0.3
-        assert run.steering.state().lanes[0].rate == "600/min"
-        run.steering.set("rate", "off", BY, scope="one")
+        assert run.run_control.state().lanes[0].rate == "600/min"
+        run.run_control.set("rate", "off", BY, scope="one")
         until(lambda: in_flight(run) > 10, "as many as before")
 
 
 def test_a_cap_of_costs_that_is_spent_ends_the_run(server: Provider, tmp_path: Path) -> None:
     """A call costs $0.0003."""
-    with steered(tmp_path, server, ["one:a"], files=400, max_concurrency=5, max_tokens=10) as run:
+    with controlled_run(tmp_path, server, ["one:a"], files=400, max_concurrency=5, max_tokens=10) as run:
         until(lambda: run.tally.succeeded >= 20, "20 answers")
-        change = run.steering.set("max_cost", 0.003, BY)
+        change = run.run_control.set("max_cost", 0.003, BY)
         assert "spent already" in change.note
         done = run.tally.succeeded
         result = run.end()
@@ -171,9 +171,9 @@ def test_a_cap_of_costs_that_is_spent_ends_the_run(server: Provider, tmp_path: P
 
 
 def test_a_cap_of_costs_holds_that_was_set_later(server: Provider, tmp_path: Path) -> None:
-    with steered(tmp_path, server, ["one:a"], files=400, max_concurrency=5, max_tokens=10) as run:
+    with controlled_run(tmp_path, server, ["one:a"], files=400, max_concurrency=5, max_tokens=10) as run:
         until(lambda: run.tally.succeeded >= 5, "5 answers")
-        run.steering.set("max_cost", "0.03", BY)
+        run.run_control.set("max_cost", "0.03", BY)
         result = run.end()
     assert result.status is RunStatus.STOPPED
     assert run.tally.cost_nusd <= 30_000_000
@@ -181,10 +181,10 @@ def test_a_cap_of_costs_holds_that_was_set_later(server: Provider, tmp_path: Pat
 
 
 def test_a_cap_without_a_price_is_refused(server: Provider, tmp_path: Path) -> None:
-    with steered(tmp_path, server, ["one:unpriced"], files=60, max_concurrency=2) as run:
+    with controlled_run(tmp_path, server, ["one:unpriced"], files=60, max_concurrency=2) as run:
         with pytest.raises(UsageError, match="no price is known"):
-            run.steering.set("max_cost", 1.0, BY)
-        assert run.steering.state().settings["max_cost"] is None
+            run.run_control.set("max_cost", 1.0, BY)
+        assert run.run_control.state().settings["max_cost"] is None
 
 
 FAILING = Profile(
@@ -194,21 +194,21 @@ FAILING = Profile(
 
 
 def test_failed_calls_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("umwelten.evaluation.steering._AT_ONCE", 2)
+    monkeypatch.setattr("umwelten.evaluation.run_control._AT_ONCE", 2)
     with (
         provider(FAILING) as server,
-        steered(tmp_path, server, ["one:a"], files=60, max_concurrency=4) as run,
+        controlled_run(tmp_path, server, ["one:a"], files=60, max_concurrency=4) as run,
     ):
         until(lambda: run.tally.failed >= 3, "3 failures")
         server.use(SLOW)
         until(lambda: in_flight(run) > 0, "it goes on")
-        run.steering.pause(BY)
-        until(lambda: run.steering.state().quiet, "all is committed")
+        run.run_control.pause(BY)
+        until(lambda: run.run_control.state().quiet, "all is committed")
         failed = run.tally.failed
-        again = run.steering.retry_failed(BY)
+        again = run.run_control.retry_failed(BY)
         assert again.new == failed and run.tally.failed == 0
-        assert run.steering.retry_failed(BY).new == 0
-        run.steering.resume(BY)
+        assert run.run_control.retry_failed(BY).new == 0
+        run.run_control.resume(BY)
         result = run.end()
     assert (result.status, run.tally.succeeded, run.tally.failed) == (RunStatus.COMPLETE, 60, 0)
 
@@ -221,16 +221,16 @@ def test_only_those_of_a_kind_or_model_are_made_again(tmp_path: Path) -> None:
     profile = Profile(default=Behaviour(latency_s=0.05), rules=rules)
     with (
         provider(profile) as server,
-        steered(tmp_path, server, ["one:a", "one:b"], files=40, max_concurrency=4) as run,
+        controlled_run(tmp_path, server, ["one:a", "one:b"], files=40, max_concurrency=4) as run,
     ):
         until(
             lambda: run.tally.models.get("one:b") is not None and run.tally.models["one:b"].failed == 4, "b"
         )
-        run.steering.pause(BY)
-        until(lambda: run.steering.state().quiet, "all is committed")
-        assert run.steering.retry_failed(BY, kind="server").new == 0
-        assert run.steering.retry_failed(BY, model="one:b").new == 4
-        run.steering.resume(BY)
+        run.run_control.pause(BY)
+        until(lambda: run.run_control.state().quiet, "all is committed")
+        assert run.run_control.retry_failed(BY, kind="server").new == 0
+        assert run.run_control.retry_failed(BY, model="one:b").new == 4
+        run.run_control.resume(BY)
         run.end()
     assert run.tally.models["one:b"].succeeded == 40
     assert run.tally.models["one:b"].failed == 0
@@ -240,13 +240,16 @@ def test_a_cancelled_call_stays_pending(tmp_path: Path) -> None:
     hanging = Profile(
         default=Behaviour(latency_s=0.01), rules=(Rule(prompt="text 3", behaviour=Behaviour(latency_s=60)),)
     )
-    with provider(hanging) as server, steered(tmp_path, server, ["one:a"], files=5, max_concurrency=5) as run:
+    with (
+        provider(hanging) as server,
+        controlled_run(tmp_path, server, ["one:a"], files=5, max_concurrency=5) as run,
+    ):
         until(lambda: run.tally.succeeded == 4, "four answers")
         started = [event for event in run.events if type(event).__name__ == "CallStarted"]
         call = next(e.call for e in started if e.call.input is not None and e.call.input.name == "0003.txt")
         with pytest.raises(UsageError, match="not in flight"):
-            run.steering.cancel(BY, call.id + 1)
-        run.steering.cancel(BY, call.id)
+            run.run_control.cancel(BY, call.id + 1)
+        run.run_control.cancel(BY, call.id)
         result = run.end()
     assert (
         result.status is RunStatus.STOPPED
@@ -256,21 +259,21 @@ def test_a_cancelled_call_stays_pending(tmp_path: Path) -> None:
 
 
 def test_a_stop_ends_the_run_which_can_be_resumed(server: Provider, tmp_path: Path) -> None:
-    with steered(tmp_path, server, ["one:a"], files=200, max_concurrency=4) as run:
+    with controlled_run(tmp_path, server, ["one:a"], files=200, max_concurrency=4) as run:
         until(lambda: run.tally.succeeded >= 4, "4 answers")
-        assert run.steering.stop(BY).journalled
+        assert run.run_control.stop(BY).journalled
         result = run.end()
         with pytest.raises(UsageError, match="has ended"):
-            run.steering.set("retries", 1, BY)
+            run.run_control.set("retries", 1, BY)
     assert result.status is RunStatus.STOPPED
     assert str(result.reason and result.reason.wording) == "stopped by ada: a test"
 
 
 def test_a_dry_run_and_what_is_refused_change_nothing(server: Provider, tmp_path: Path) -> None:
-    with steered(tmp_path, server, ["one:a"], files=60, max_concurrency=2) as run:
+    with controlled_run(tmp_path, server, ["one:a"], files=60, max_concurrency=2) as run:
         until(lambda: in_flight(run) > 0, "it has begun")
-        before = run.steering.state().settings
-        assert run.steering.set("timeout", "5s", BY, dry_run=True).journalled is None
+        before = run.run_control.state().settings
+        assert run.run_control.set("timeout", "5s", BY, dry_run=True).journalled is None
         for key, value in (
             ("max_concurrency", 0),
             ("max_concurrency", "many"),
@@ -281,14 +284,14 @@ def test_a_dry_run_and_what_is_refused_change_nothing(server: Provider, tmp_path
             ("rate", "x"),
         ):
             with pytest.raises(UsageError):
-                run.steering.set(key, value, BY)
+                run.run_control.set(key, value, BY)
         with pytest.raises(UsageError, match="no lane, provider or model"):
-            run.steering.pause(BY, scope="three")
-        assert run.steering.state().settings == before
-        run.steering.set("timeout", "5s", BY)
-        run.steering.set("retries", "1", BY)
-        run.steering.set("max_errors", 3, BY)
-        settings = run.steering.state().settings
+            run.run_control.pause(BY, scope="three")
+        assert run.run_control.state().settings == before
+        run.run_control.set("timeout", "5s", BY)
+        run.run_control.set("retries", "1", BY)
+        run.run_control.set("max_errors", 3, BY)
+        settings = run.run_control.state().settings
         assert (settings["timeout"], settings["retries"], settings["max_errors"]) == (5.0, 1, 3)
     assert len(journal(tmp_path)) == 3
 
@@ -298,12 +301,12 @@ def test_pieces_of_answers_are_told_while_somebody_wants_them(server: Provider, 
         return sum(isinstance(event, TextArrived) for event in run.events)
 
     given: dict[str, Any] = {"files": 200, "max_concurrency": 4, "stream": True, "texts": False}
-    with steered(tmp_path, server, ["one:a"], **given) as run:
+    with controlled_run(tmp_path, server, ["one:a"], **given) as run:
         until(lambda: run.tally.succeeded >= 4, "4 answers")
         assert pieces() == 0
-        run.steering.tell_texts(True)
+        run.run_control.tell_texts(True)
         until(lambda: pieces() >= 4, "pieces")
-        run.steering.tell_texts(False)
+        run.run_control.tell_texts(False)
         done = run.tally.succeeded
         until(lambda: run.tally.succeeded >= done + 8, "calls that started before have ended")
         seen, done = pieces(), run.tally.succeeded
@@ -315,23 +318,23 @@ def test_what_cannot_be_stored_is_refused_before_anything_is_changed(
     server: Provider, tmp_path: Path
 ) -> None:
     wrong: list[Any] = [b"x", None, 5, "x" * 20_000]
-    with steered(tmp_path, server, ["one:a"], files=60, max_concurrency=2) as run:
+    with controlled_run(tmp_path, server, ["one:a"], files=60, max_concurrency=2) as run:
         until(lambda: in_flight(run) > 0, "it has begun")
         for reason in wrong:
-            for change in (run.steering.stop, run.steering.pause, run.steering.resume):
+            for change in (run.run_control.stop, run.run_control.pause, run.run_control.resume):
                 with pytest.raises(UsageError):
                     change(Author(reason=reason))
             with pytest.raises(UsageError):
-                run.steering.set("retries", 1, Author(name=reason))
+                run.run_control.set("retries", 1, Author(name=reason))
         for for_s in (float("nan"), float("inf"), 0, -1, 1e300, "5", True):
             with pytest.raises(UsageError):
-                run.steering.pause(BY, for_s=for_s)  # type: ignore[arg-type]
+                run.run_control.pause(BY, for_s=for_s)  # type: ignore[arg-type]
         for key, value in (("max_cost", 10**400), ("timeout", 10**400), ("timeout", float("inf"))):
             with pytest.raises(UsageError) as error:
-                run.steering.set(key, value, BY)
+                run.run_control.set(key, value, BY)
             assert len(error.value.message) < 300
-        run.steering.set("max_cost", 1e300, BY)
-        run.steering.set("max_cost", "off", Author(name="\udcff\x1b[31m"))
+        run.run_control.set("max_cost", 1e300, BY)
+        run.run_control.set("max_cost", "off", Author(name="\udcff\x1b[31m"))
         assert run.end().status is RunStatus.COMPLETE
     assert [row["key"] for row in journal(tmp_path)] == ["max_cost", "max_cost"]
 
@@ -340,7 +343,7 @@ def test_a_failure_that_is_just_committed_is_not_made_again_twice(tmp_path: Path
     """The store knows of it before the run does."""
     with (
         provider(FAILING) as server,
-        steered(tmp_path, server, ["one:a"], files=40, max_concurrency=4) as run,
+        controlled_run(tmp_path, server, ["one:a"], files=40, max_concurrency=4) as run,
     ):
         until(lambda: in_flight(run) > 0, "it has begun")
         live = run.evaluation.live
@@ -350,7 +353,7 @@ def test_a_failure_that_is_just_committed_is_not_made_again_twice(tmp_path: Path
         engine.acknowledge = held.append  # type: ignore[method-assign]
         until(lambda: any(type(one.outcome).__name__ == "Failure" for many in held for one in many), "one")
         server.use(SLOW)
-        assert run.steering.retry_failed(BY).new == 0
+        assert run.run_control.retry_failed(BY).new == 0
 
         def go_on() -> None:
             engine.acknowledge = acknowledge  # type: ignore[method-assign]
@@ -359,12 +362,12 @@ def test_a_failure_that_is_just_committed_is_not_made_again_twice(tmp_path: Path
 
         live.do(go_on, 5.0)
         until(lambda: run.tally.failed >= 1, "it is told")
-        run.steering.pause(BY)
-        until(lambda: run.steering.state().quiet, "all is committed")
+        run.run_control.pause(BY)
+        until(lambda: run.run_control.state().quiet, "all is committed")
         failed = run.tally.failed
-        assert run.steering.retry_failed(BY).new == failed
-        assert run.steering.retry_failed(BY).new == 0
-        run.steering.resume(BY)
+        assert run.run_control.retry_failed(BY).new == failed
+        assert run.run_control.retry_failed(BY).new == 0
+        run.run_control.resume(BY)
         assert run.end().status is RunStatus.COMPLETE
     assert (run.tally.succeeded, run.tally.failed) == (40, 0)
 
@@ -372,22 +375,22 @@ def test_a_failure_that_is_just_committed_is_not_made_again_twice(tmp_path: Path
 def test_what_is_still_paused_is_said_and_the_end_of_a_pause_is_told(
     server: Provider, tmp_path: Path
 ) -> None:
-    with steered(tmp_path, server, ["one:a", "two:b"], files=60, max_concurrency=4) as run:
+    with controlled_run(tmp_path, server, ["one:a", "two:b"], files=60, max_concurrency=4) as run:
         until(lambda: run.tally.succeeded >= 4, "4 answers")
-        run.steering.pause(BY)
-        change = run.steering.resume(BY, scope="one")
+        run.run_control.pause(BY)
+        change = run.run_control.resume(BY, scope="one")
         assert (change.journalled, change.note) == (
             None,
             "it is not paused by that name; the whole run is",
         )
-        run.steering.pause(BY, scope="one", for_s=0.05)
-        until(lambda: len(run.steering.state().changes) == 3, "it is told that it ends")
-        last = run.steering.state().changes[-1]
+        run.run_control.pause(BY, scope="one", for_s=0.05)
+        until(lambda: len(run.run_control.state().changes) == 3, "it is told that it ends")
+        last = run.run_control.state().changes[-1]
         assert (last.key, last.scope, last.reason) == ("resume", "one", "the time of the pause is over")
-        assert all(lane.paused for lane in run.steering.state().lanes)
-        run.steering.stop(BY)
+        assert all(lane.paused for lane in run.run_control.state().lanes)
+        run.run_control.stop(BY)
         run.end()
-        assert run.steering.state().paused_s > 0.05
+        assert run.run_control.state().paused_s > 0.05
 
 
 @pytest.mark.parametrize("value", ["", "no", "[" * 5_000])

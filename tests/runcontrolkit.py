@@ -17,7 +17,7 @@ from umwelten.config.settings import load
 from umwelten.engine.interfaces import RunResult
 from umwelten.evaluation.build_spec import build_spec
 from umwelten.evaluation.evaluation import Evaluation
-from umwelten.evaluation.steering import Author, Steering
+from umwelten.evaluation.run_control import Author, RunControl
 from umwelten.events import Event, RunStarted, Tally
 from umwelten.threads import new_event_loop
 
@@ -40,12 +40,12 @@ output = 10.0
 PATIENCE_S = 20.0
 
 
-class SteeredRun:
-    """An evaluation that runs in a thread, its `steering` and its `tally`."""
+class ControlledRun:
+    """An evaluation that runs in a thread, its `run_control` and its `tally`."""
 
     def __init__(self, evaluation: Evaluation, *, texts: bool = True) -> None:
         self.evaluation, self.tally, self._texts = evaluation, Tally(), texts
-        self.steering = Steering(evaluation, self.tally)
+        self.run_control = RunControl(evaluation, self.tally)
         self.events: list[Event] = []
         self.result: RunResult | None = None
         self.error: BaseException | None = None
@@ -72,7 +72,7 @@ class SteeredRun:
     def _work(self) -> None:
         try:
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                observers = [self.tally, self.steering, self._note]
+                observers = [self.tally, self.run_control, self._note]
                 self.result = runner.run(self.evaluation.run(observers, texts=self._texts))
         except BaseException as error:  # noqa: BLE001 - `end` raises it
             self.error = error
@@ -82,7 +82,9 @@ class SteeredRun:
 
 
 @contextmanager
-def steered(folder: Path, server: Provider, models: list[str], **options: Any) -> Iterator[SteeredRun]:
+def controlled_run(
+    folder: Path, server: Provider, models: list[str], **options: Any
+) -> Iterator[ControlledRun]:
     """Start a run of 'x' for each of these models; with `files`, over so many. It is stopped at the end."""
     (folder / "umwelten.toml").write_text(CONFIG.format(url=server.url))
     files, texts = options.pop("files", None), options.pop("texts", True)
@@ -98,7 +100,7 @@ def steered(folder: Path, server: Provider, models: list[str], **options: Any) -
     )
     known = vendors(settings)
     spec = build_spec(kind, settings, known, [])  # type: ignore[arg-type]
-    run = SteeredRun(Evaluation.prepare(spec, settings, known, as_argument), texts=texts)
+    run = ControlledRun(Evaluation.prepare(spec, settings, known, as_argument), texts=texts)
     try:
         run.start()
         yield run
@@ -107,7 +109,7 @@ def steered(folder: Path, server: Provider, models: list[str], **options: Any) -
         run._thread.join(PATIENCE_S)
 
 
-def _stop(run: SteeredRun) -> None:
+def _stop(run: ControlledRun) -> None:
     live = run.evaluation.live
     if live is not None:
         live.loop.call_soon_threadsafe(lambda: run.evaluation.stop("the test ended", grace_s=0))

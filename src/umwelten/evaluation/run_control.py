@@ -56,7 +56,7 @@ _KEPT = 1_000
 """Changes of which `state` tells, the latest; the store has all."""
 
 
-class Steering:
+class RunControl:
     """Changes one run; an observer of its events. Refuses with a `UsageError`, and changes nothing then.
 
     `scope` is the name of a lane, a provider or a model, or "" for the whole run. `tally` is another observer
