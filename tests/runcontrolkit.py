@@ -18,7 +18,8 @@ from umwelten.engine.interfaces import RunResult
 from umwelten.evaluation.build_spec import build_spec
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.run_control import Author, RunControl
-from umwelten.events import Event, RunStarted, Tally
+from umwelten.events import Event, RunStarted
+from umwelten.tally import Tally
 from umwelten.threads import new_event_loop
 
 BY = Author(via="ctl", name="ada", reason="a test")

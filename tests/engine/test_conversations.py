@@ -8,7 +8,8 @@ import pytest
 
 from engine.memory import COMMIT_S, PRICE, MemoryStore, Turns, at, run
 from umwelten.engine.interfaces import CallInfo
-from umwelten.events import AttemptFailed, CallFailed, CallSucceeded, Tally
+from umwelten.events import AttemptFailed, CallFailed, CallSucceeded
+from umwelten.tally import Tally
 from umwelten.types import (
     AttemptOutcome,
     Call,

@@ -13,15 +13,8 @@ from engine.memory import PRICE, MemoryStore, Run, answer_all, at, model_name, r
 from umwelten.control.hedging import FEWEST
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo
-from umwelten.events import (
-    AttemptDropped,
-    AttemptFailed,
-    CallStarted,
-    CallSucceeded,
-    Event,
-    Tally,
-    TextArrived,
-)
+from umwelten.events import AttemptDropped, AttemptFailed, CallStarted, CallSucceeded, Event, TextArrived
+from umwelten.tally import Tally
 from umwelten.types import AttemptOutcome, Call, Continue, Failure, FailureKind, Message, Reply, Role
 
 SLOW_S = 6.0

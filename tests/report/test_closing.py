@@ -9,8 +9,9 @@ import pytest
 
 from report.making import GEMMA, answer, book, failure, unfit
 from umwelten.cli.summary import print_summary
-from umwelten.events import CallFailed, CallSucceeded, RunFinished, RunStarted, Tally
+from umwelten.events import CallFailed, CallSucceeded, RunFinished, RunStarted
 from umwelten.report.run_summary import RecordCount, RunSummary, summarize
+from umwelten.tally import Tally
 from umwelten.types import Call, Failure, FailureKind, Outcome, Timing
 
 

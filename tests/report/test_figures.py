@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from umwelten.api.argument_names import as_argument
 from umwelten.cli.flag_names import as_flag
-from umwelten.events import CallFailed, CallSucceeded, LaneStopped, RunFinished, RunStarted, Tally
+from umwelten.events import CallFailed, CallSucceeded, LaneStopped, RunFinished, RunStarted
 from umwelten.providers.protocol import Vendor
 from umwelten.report import stats
 from umwelten.report.advice import advice, advice_on_model
 from umwelten.report.run_summary import summarize
+from umwelten.tally import Tally
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line, safe
 from umwelten.types import Call, Failure, FailureKind, ModelRef, Reply, Timing, Usage

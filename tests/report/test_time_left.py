@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from cli.progress.happenings import begun, good, waiting
-from umwelten.events import LaneView, ModelCalls, Tally
+from umwelten.events import LaneView, ModelCalls
 from umwelten.report.progress.board import Board, Watch
 from umwelten.report.progress.pace import Pace
 from umwelten.report.progress.time_left import Route, Work, time_left
+from umwelten.tally import Tally
 from umwelten.types import ModelRef
 
 

@@ -137,8 +137,8 @@ class Background:
         import asyncio
 
         from umwelten.evaluation.run_control import RunControl
-        from umwelten.events import Tally
         from umwelten.live.server import controlled
+        from umwelten.tally import Tally
 
         tally = Tally()
         run_control = RunControl(evaluation, tally)

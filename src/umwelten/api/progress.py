@@ -18,8 +18,8 @@ from umwelten.events import (
     LaneWaiting,
     RunFinished,
     RunStarted,
-    Tally,
 )
+from umwelten.tally import Tally
 from umwelten.text import formatting
 from umwelten.text.html_table import html_bar
 from umwelten.text.sanitize import one_line

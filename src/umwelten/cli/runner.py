@@ -27,7 +27,7 @@ from umwelten.engine.interfaces import RunResult
 from umwelten.errors import UmweltenError
 from umwelten.evaluation.evaluation import CallSubset, Evaluation
 from umwelten.evaluation.run_control import RunControl
-from umwelten.events import Event, Note, NoteLevel, Observer, RunStarted, RunStatus, Tally
+from umwelten.events import Event, Note, NoteLevel, Observer, RunStarted, RunStatus
 from umwelten.live.server import controlled
 from umwelten.phrases import Wording, spell
 from umwelten.report.advice import OWN_SCHEMA
@@ -37,6 +37,7 @@ from umwelten.report.queries.overviews import results
 from umwelten.report.render.json import render_json
 from umwelten.report.run_summary import RecordCount, RunSummary, capped, summarize
 from umwelten.store.reader import Reader
+from umwelten.tally import Tally
 from umwelten.text.sanitize import safe
 from umwelten.threads import new_event_loop
 from umwelten.types import FrozenStruct

@@ -27,18 +27,11 @@ from umwelten.evaluation.run_state import Author as Author
 from umwelten.evaluation.run_state import Change as Change
 from umwelten.evaluation.run_state import ChangeState, RunState
 from umwelten.evaluation.run_watch import RunWatch
-from umwelten.events import (
-    CallFailed,
-    CallSucceeded,
-    Event,
-    RunChanged,
-    RunFinished,
-    RunStarted,
-    Tally,
-)
+from umwelten.events import CallFailed, CallSucceeded, Event, RunChanged, RunFinished, RunStarted
 from umwelten.records import ChangeKey, ChangeRecord
 from umwelten.store.failed_calls import FailedCall, failed_calls, spent_before
 from umwelten.store.reader import Reader
+from umwelten.tally import Tally
 from umwelten.text.formatting import minutes
 from umwelten.text.sanitize import encodable
 from umwelten.text.suggestions import closest, did_you_mean

@@ -17,8 +17,9 @@ from umwelten.evaluation.run_state import (
     RunPhase,
     RunState,
 )
-from umwelten.events import LaneTally, LaneView, Tally
+from umwelten.events import LaneView
 from umwelten.report.progress.board import LaneRow, Watch
+from umwelten.tally import LaneTally, Tally
 from umwelten.version import __version__
 
 if TYPE_CHECKING:

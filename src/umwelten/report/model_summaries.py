@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from umwelten.events import CallSucceeded, Tally
+from umwelten.events import CallSucceeded
 from umwelten.report import stats
+from umwelten.tally import Tally
 from umwelten.types import FrozenStruct
 
 

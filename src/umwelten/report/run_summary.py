@@ -21,7 +21,6 @@ from umwelten.events import (
     RunFinished,
     RunStatus,
     StopCode,
-    Tally,
 )
 from umwelten.phrases import Spelling, by_name, spell
 from umwelten.providers.common.tool_refusals import NO_TOOLS
@@ -32,6 +31,7 @@ from umwelten.report.advice import LIMITED, WITHOUT_TOOLS, advice, advice_on_mod
 from umwelten.report.failure_groups import FailureGroups, MessageGroup
 from umwelten.report.model_summaries import ModelSummary, ModelTimes, model_summaries
 from umwelten.report.queries.schema_validation import Records, record_group
+from umwelten.tally import Tally
 from umwelten.types import Failure, FailureKind, FrozenStruct
 
 _WORTH_ADVICE_S = 5.0

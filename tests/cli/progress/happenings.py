@@ -16,9 +16,9 @@ from umwelten.events import (
     Note,
     RunFinished,
     RunStarted,
-    Tally,
     TextArrived,
 )
+from umwelten.tally import Tally
 from umwelten.types import Call, Failure, FailureKind, Input, ModelRef, Reply, Timing, Usage
 
 FLASH, GEMMA = ModelRef("google", "gemini-2.5-flash"), ModelRef("ollama", "gemma3:12b")

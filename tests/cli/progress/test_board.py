@@ -14,8 +14,9 @@ from cli.progress.happenings import begun, good, waiting
 from umwelten.cli.progress.drawing import draw
 from umwelten.cli.progress.names import shorten
 from umwelten.cli.progress.plain import line_of
-from umwelten.events import CallFailed, Event, LaneView, ModelCalls, Tally
+from umwelten.events import CallFailed, Event, LaneView, ModelCalls
 from umwelten.report.progress.board import Board, Watch
+from umwelten.tally import Tally
 from umwelten.types import Failure, FailureKind, ModelRef, Timing
 
 NAMES = (

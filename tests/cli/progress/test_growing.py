@@ -12,8 +12,9 @@ from cli.progress.happenings import again, begun, good, views
 from cli.progress.test_styles import shown
 from umwelten.cli.progress.plain import line_of
 from umwelten.cli.progress.rich import draw
-from umwelten.events import Event, Grown, Tally
+from umwelten.events import Event, Grown
 from umwelten.report.progress.board import Board, Watch
+from umwelten.tally import Tally
 from umwelten.types import Failure, FailureKind
 
 WRONG = Failure(kind=FailureKind.SCHEMA, message="title: is missing", code="title")

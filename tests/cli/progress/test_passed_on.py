@@ -13,7 +13,7 @@ import pytest
 from cli.progress.happenings import begun, good, play, views
 from umwelten.cli.print_answers import AnswerPrinter
 from umwelten.cli.progress.rich import RichProgress
-from umwelten.events import Tally
+from umwelten.tally import Tally
 
 
 @contextmanager

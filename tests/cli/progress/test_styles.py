@@ -29,8 +29,9 @@ from cli.progress.happenings import (
 from umwelten.cli.progress import STYLES, make
 from umwelten.cli.progress.plain import PlainProgress
 from umwelten.cli.progress.rich import RichProgress
-from umwelten.events import CallStarted, Event, Note, Tally, WaitReason
+from umwelten.events import CallStarted, Event, Note, WaitReason
 from umwelten.report.progress.waiting import wait_line, wait_state
+from umwelten.tally import Tally
 
 HARMFUL = set("\x1b\x9b\u202e")
 

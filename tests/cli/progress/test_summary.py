@@ -22,8 +22,9 @@ from cli.progress.happenings import (
 )  # fmt: skip
 from umwelten.cli.summary import print_summary
 from umwelten.control.attribution import Attribution, advice
-from umwelten.events import CallStarted, LaneStopped, LaneTime, ModelCalls, RunFinished, StopCode, Tally
+from umwelten.events import CallStarted, LaneStopped, LaneTime, ModelCalls, RunFinished, StopCode
 from umwelten.report.run_summary import RecordCount, RunSummary, summarize
+from umwelten.tally import Tally
 from umwelten.types import Failure, FailureKind
 
 LISTING = "umwelten eval show demo --failed"

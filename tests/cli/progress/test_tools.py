@@ -11,9 +11,10 @@ import pytest
 from cli.progress.happenings import FLASH, GEMMA, NASTY, begun, call, finished, good
 from umwelten.cli.progress import make
 from umwelten.cli.summary import print_summary
-from umwelten.events import Event, LaneView, StepEnded, Tally, ToolEnded, ToolStarted
+from umwelten.events import Event, LaneView, StepEnded, ToolEnded, ToolStarted
 from umwelten.report.progress.board import Watch
 from umwelten.report.run_summary import RunSummary, summarize
+from umwelten.tally import Tally
 from umwelten.types import Timing, Usage
 
 STARTED = msgspec.structs.replace(begun(2), tools=("look", "rate"))

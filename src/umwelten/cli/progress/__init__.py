@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TextIO
 
-from umwelten.events import Event, LaneView, Tally
+from umwelten.events import Event, LaneView
+from umwelten.tally import Tally
 
 STYLES = ("auto", "rich", "plain", "json", "none")
 

@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TextIO
 
 from umwelten.cli.progress.verbose import describe
-from umwelten.events import Event, Note, NoteLevel, Tally
+from umwelten.events import Event, Note, NoteLevel
 from umwelten.report.progress.board import View
+from umwelten.tally import Tally
 
 
 class NoProgress:

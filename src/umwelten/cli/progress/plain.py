@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from umwelten.cli.progress.verbose import describe
-from umwelten.events import Event, Tally
+from umwelten.events import Event
 from umwelten.report.progress.board import Board, LaneRow, View, Watch
+from umwelten.tally import Tally
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 

@@ -19,8 +19,9 @@ from rich.text import Text
 
 from umwelten.cli.progress.drawing import draw
 from umwelten.cli.progress.verbose import describe
-from umwelten.events import Event, Tally
+from umwelten.events import Event
 from umwelten.report.progress.board import View, Watch
+from umwelten.tally import Tally
 
 _PER_SECOND = 4
 

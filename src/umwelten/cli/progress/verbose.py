@@ -22,12 +22,12 @@ from umwelten.events import (
     RunChanged,
     RunStarted,
     StepEnded,
-    Tally,
     ToolEnded,
 )
 from umwelten.report import stats
 from umwelten.report.change_words import author_words, change_words
 from umwelten.report.progress.waiting import resumed_line, wait_line
+from umwelten.tally import Tally
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 from umwelten.tool_calls import ToolCallState

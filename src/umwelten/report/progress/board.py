@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from umwelten.events import LaneTally, LaneView, ModelCalls, Tally
+from umwelten.events import LaneView, ModelCalls
 from umwelten.report import stats
 from umwelten.report.progress.pace import Pace
 from umwelten.report.progress.time_left import Route, TimeLeft, Work, time_left
 from umwelten.report.progress.waiting import brief_wait, wait_state
+from umwelten.tally import LaneTally, Tally
 from umwelten.text import formatting
 from umwelten.types import FrozenStruct
 
