@@ -9,6 +9,7 @@ from typing import Any
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _IMAGE = re.compile(r"^!\[[^\]]*\]\((?!https?:)[^)]*\)\n+", re.MULTILINE)
+_PICTURE = re.compile(r"(!\[[^\]]*\])\((?!https?:)([^)]*)\)")
 _OF_IMAGES = re.compile(r"^\*Both pictures .*?\*\n+", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])+)\]\((?!https?:|#)([^)]*)\)")
 """The text of a link may hold brackets: [`[variants.cool]`](docs/configuration.md)."""
@@ -34,4 +35,7 @@ def description(readme: str, source: str | None) -> str:
     """Return README.md for a page that knows nothing of the files beside it."""
     if source is None:
         return _LINK.sub(r"\1", _OF_IMAGES.sub("", _IMAGE.sub("", readme)))
-    return _LINK.sub(rf"[\1]({source.rstrip('/')}/blob/HEAD/\2)", readme)
+    base = source.rstrip("/")
+    # A picture is shown from the file itself, not from the page about it.
+    pictures = _PICTURE.sub(rf"\1({base}/raw/HEAD/\2)", readme)
+    return _LINK.sub(rf"[\1]({base}/blob/HEAD/\2)", pictures)

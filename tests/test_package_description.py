@@ -30,4 +30,7 @@ def test_no_link_of_the_description_is_relative(
     text = description((ROOT / "README.md").read_text(encoding="utf-8"), source)
     assert re.findall(r"\]\((?!https?:|#)[^)]*\)", text) == []
     assert said in text
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
+    assert len(pictures) == (0 if source is None else 2)
+    assert all(picture.startswith("https://example.com/u/raw/HEAD/docs/") for picture in pictures)
     assert "## Output" in text
