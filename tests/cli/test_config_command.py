@@ -63,7 +63,7 @@ def test_show_for_a_person_names_what_the_json_holds(cli, tmp_path: Path) -> Non
         '[defaults]\nseed = 3\n[groups]\ng = ["local:smollm2"]\n[profiles.p]\ntop_p = 0.5\n'
         '[prices."openai:x"]\ninput = 1\noutput = 2.5\n',
     )
-    code, out, err = cli("config", "show", env={"GEMINI_API_KEY": KEY})
+    code, out, err = cli("config", "show", env={"GEMINI_API_KEY": KEY, "UMWELTEN_MAX_WAIT": "1234567s"})
     assert (code, err) == (0, "")
     lines = [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()]
     for expected in (
@@ -71,6 +71,7 @@ def test_show_for_a_person_names_what_the_json_holds(cli, tmp_path: Path) -> Non
         ["seed", "3", str(toml)],
         ["temperature", "none", "default"],
         ["timeout", "2m", "default"],
+        ["max_wait", "1234567s", "UMWELTEN_MAX_WAIT (environment)"],
         ["max_bytes_in_flight", "512 MB", "default"],
         ["tag", "none", "default"],
         ["google", "key from GEMINI_API_KEY (environment)", "https://generativelanguage.googleapis.com"],

@@ -68,7 +68,7 @@ def _value(row: Setting) -> str:
     metavar = BY_KEY[row.name].type.metavar if row.name in BY_KEY else None
     if metavar == DURATION.metavar and isinstance(row.value, float):
         size, unit = next((size, unit) for size, unit in _DURATIONS if row.value % size == 0 or unit == "s")
-        return f"{row.value / size:g}{unit}"
+        return f"{row.value / size:.10g}{unit}"
     if metavar == SIZE.metavar and isinstance(row.value, int):
         return next((f"{row.value // size} {unit}" for size, unit in _SIZES if row.value % size == 0), "0")
     return _toml_text(row.value)
