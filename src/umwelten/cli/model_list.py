@@ -189,7 +189,7 @@ def show(selected: Selected, notes: Sequence[str], *, as_json: bool) -> None:
         print_json(rows)
     elif rows:
         width = min(_WIDEST, max(len(row.model) for row in rows))
-        # Not on stdout: what reads the names from a pipe reads names alone.
+        # Not on stdout: what reads from a pipe gets a line for each model and nothing else.
         click.echo(f"{'MODEL':<{width}}  {'CONTEXT':>10}  {'IN':>8}  {'OUT':>8}", err=True)
         for row in rows:
             click.echo(f"{one_line(row.model, _WIDEST):<{width}}  {_facts(row)}".rstrip())

@@ -52,11 +52,11 @@ _OF_UPSTREAM = {
     "--schema-file": "--schema takes a file: --schema schema.json, or --schema file.py:Class (Pydantic).",
     "--zod-schema": "--schema takes a JSON Schema file, as zod-to-json-schema writes: --schema schema.json.",
     "--schema-template": "--schema takes the fields: --schema 'title, year int, tags array'.",
-    "--validate-output": "With --schema, every answer is checked, and asked for again where it does not fit.",
+    "--validate-output": "With --schema, every answer is checked, and the call retried if it does not fit.",
     "--strict-validation": "With --schema, validation is strict; --coerce accepts near misses.",
     "--coerce-types": "It is called --coerce.",
     "--config": "Settings are read from umwelten.toml; --profile NAME takes those of [profiles.NAME].",
-    "--user": "Other fields of the request go with --param: --param user=ID. --tag sorts costs.",
+    "--user": "Other fields of a request go with --param user=ID. --tag NAME is for eval costs --by tag.",
 }
 """Flags of umwelten's original: what does the same here."""
 
@@ -82,7 +82,7 @@ def _of_option(error: click.NoSuchOption, command: str | None) -> str | None:
     if command == "run":
         return _of_batch(error)
     if command == "report" and error.option_name in ("--verbose", "-v"):
-        return "A report has everything unless --short is given."
+        return "--full has whole answers, prompts as sent and failed attempts; --short leaves calls out."
     if command == "list" and error.option_name in ("--id", "-i"):
         return "The ids come without a flag: umwelten eval list 'scans-*'."
     if command in ("models", "list") and error.option_name == "--view":
