@@ -9,7 +9,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -192,11 +191,9 @@ def test_an_open_pipe_that_nobody_writes_to_holds_no_run_up(server, tmp_path: Pa
     env = {**os.environ, **server.env()}
     pipe = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([*command, "--progress", "none"], cwd=tmp_path, env=env, text=True, **pipe) as run:
-        began = time.monotonic()
         assert run.stderr is not None
         assert "nothing came on stdin" in run.stderr.readline() + run.stderr.readline()
         assert run.wait(30) == 0
-        assert time.monotonic() - began < 30
 
 
 _RUN = """

@@ -76,4 +76,4 @@ def test_every_command_of_the_page_works_as_it_stands(cli: Cli, tmp_path: Path) 
     assert "6 * 3 * 55 * 1.15" in shown and "1138.5" in shown
     assert tested == "12500\n"
     assert "Asia/Tokyo" in clock
-    assert searched.startswith("claude-opus-4-7 says ")
+    assert searched.startswith("claude-sonnet-5-5 says ")
