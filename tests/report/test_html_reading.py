@@ -199,6 +199,16 @@ def test_repeats_stand_together_and_models_can_be_chosen(open_page, tmp_path):
     assert page.texts(".pair h3 > span:first-child") == ["a.txt", "b.txt"]
 
 
+def test_repeats_that_failed_are_no_answers_that_differ(open_page, tmp_path):
+    def end(call):
+        return Done(failure() if call.model == 1 or call.repeat == 3 else answer(f"Answer {call.repeat}"))
+
+    work(tmp_path / "demo", spec(models=(GEMMA, FLASH), repeats=3), ["a.txt"], end)
+    page = open_page(tmp_path / "demo")
+    page.click("#view-compare")
+    assert page.texts(".pair h4 small") == ["2 answers, all different"]
+
+
 def test_paper_has_whole_answers(open_page, tmp_path):
     long = "\n\n".join(f"Paragraph {n} of this answer is here." for n in range(60))
     work(tmp_path / "demo", spec(models=(GEMMA, FLASH)), ["a", "b"], lambda call: Done(answer(long)))
@@ -265,5 +275,6 @@ def test_prompts_and_rows_beyond_a_budget_are_shortened_or_left_out(tmp_path, mo
     found = data(text, "meta")
     assert found["notes"] == [
         "Prompts and inputs are shortened to 250 characters here", "What 1 call asked is left out here",
+        "The columns of 1 row are left out here",
     ]  # fmt: skip
     assert (len(found["rows"]), found["row_of"]) == (1, {"0": 0, "1": 0})

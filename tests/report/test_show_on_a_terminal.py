@@ -16,7 +16,7 @@ import pytest
 from rich.cells import cell_len
 
 from provider import clean_environment
-from report.making import GEMMA, Done, answer, failure, opened, spec, work
+from report.making import FLASH, GEMMA, NOON, Done, answer, change, failure, opened, spec, work
 from umwelten.cli.call_table import call_lines
 from umwelten.cli.evaluation_list import list_lines
 from umwelten.cli.terminal_report import plain, report_lines
@@ -153,6 +153,24 @@ def test_report_on_a_terminal_is_tables_that_fit_it_and_answers_to_read(wide, cl
     assert "\x1b[1mwide\x1b[0m" in on_a_terminal(wide, "eval", "report", "wide", "--short", width=80)[0]
     assert "\x1b" not in cli("eval", "report", "wide")[1]
     assert on_a_terminal(wide, "eval", "report", "wide", "-f", "markdown", width=80)[0] == "# wide"
+
+
+def test_a_report_on_a_terminal_has_what_was_changed_and_which_models_were_refused(tmp_path):
+    folder = tmp_path / "demo"
+    refusal = Done(failure("API key not valid", FailureKind.UNAVAILABLE), cost=None)
+    plan = spec(models=(GEMMA, FLASH))
+    work(folder, plan, ["a"], lambda call: Done(answer()) if call.model == 1 else refusal, status="stopped")
+    assert "Changed while it ran" not in reported(folder, 80)
+    # The engine stores such an attempt but no result: the call stays pending.
+    change(folder, "DELETE FROM calls WHERE model_id = 2")
+    values = (NOON, "too\x1b[31m dear")
+    change(folder, "INSERT INTO changes VALUES (1, 1, ?, 'Ada', 'ctl', 'max_cost', '', '1', '2', ?)", values)
+    lines = reported(folder, 80)
+    stopped = lines[lines.index("Stopped") + 1 :]
+    assert stopped[0] == f"{FLASH}: API key not valid"
+    assert "GEMINI_API_KEY" in "".join(stopped[1:3])
+    changed = lines[lines.index("Changed while it ran") + 1]
+    assert changed == "2027-01-15 08:00:00 UTC  max-cost 1 → 2 (ctl, Ada: too\\x1b[31m dear)"
 
 
 def test_long_answers_of_a_batch_are_whole_with_full(tmp_path, cli):

@@ -41,7 +41,7 @@ def _cells(row: ListedEvaluation, depth: int, *, wide: bool) -> list[str]:
     started = row.date[:16].replace("T", " ")[0 if wide else 5 :]
     if row.status == DAMAGED:
         return [id_, started, *([""] if wide else []), DAMAGED, "", "", one_line(row.problem or "", 200)]
-    cost = formatting.money(row.cost_usd) + ("+?" if row.unpriced_calls and row.cost_usd is not None else "")
+    cost = formatting.short_cost(row.cost_usd, row.unpriced_calls)
     pending = max(row.calls - row.done - row.failed, 0)
     status = status_text(row.status, failed=row.failed, pending=pending)
     calls = f"{row.done:,}/{row.calls:,}"

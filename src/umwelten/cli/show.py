@@ -1,4 +1,4 @@
-"""`eval report`, `eval list` and `eval show`: from what is stored."""
+"""`eval show`: calls from what is stored, one whole or a line each."""
 
 from __future__ import annotations
 
@@ -223,6 +223,3 @@ def _show_one(call: calls.CallDetail, as_json: bool, *, full: bool, pager: bool)
     cut = None if full or not sys.stdout.isatty() else _LINES_SENT
     with paged(wanted=pager) as out:
         render_call(call, out, most_lines=cut, whole="--full shows all")
-
-
-# --- where from, where to ------------------------------------------------------------------------

@@ -76,9 +76,9 @@ def _write(found: Costs, words: Sequence[str]) -> None:
 
 
 def _cells(row: CostRow) -> list[str]:
-    cost = formatting.money(row.cost_usd) + ("+?" if row.unknown else "")
+    known = None if row.unknown and row.unknown == row.attempts else row.cost_usd
     return [
-        cost,
+        formatting.short_cost(known, row.unknown),
         f"{row.unknown:,}",
         f"{row.attempts:,}",
         formatting.tokens(row.input_tokens),

@@ -221,7 +221,7 @@ def _model_lines(summary: RunSummary, width: int) -> Iterator[str]:
 
 def _model_row(row: ModelSummary, *, failed: bool, pending: bool) -> list[str]:
     done = row.succeeded + row.failed
-    cost = formatting.money(row.cost_usd) + ("+?" if row.unpriced_calls and row.cost_usd is not None else "")
+    cost = formatting.short_cost(row.cost_usd, row.unpriced_calls)
     return [
         one_line(row.model, 100),
         f"{row.succeeded:,}",

@@ -61,9 +61,10 @@ def report_lines(
         overview = overviews.overview(reader)
         yield from _heading(reader, overview, width, style, vendors)
         yield from _models(overview, width, style)
-        yield from _failures(
-            reader, overview, width, style, partial(advice, vendors=vendors, spelling=as_flag)
-        )
+        advise = partial(advice, vendors=vendors, spelling=as_flag)
+        yield from _failures(reader, overview, width, style, advise)
+        yield from _stopped(reader, overview, width, style, advise)
+        yield from _changes(overview, width, style)
         yield from _records(reader, width, style)
         yield from _scores(reader, overview, width, style)
         if not short:
@@ -127,7 +128,7 @@ def _models(overview: Overview, width: int, style: Style) -> Iterator[str]:
         ("answered", lambda row: formatting.percent(row.figures.success_rate)),
         ("failed", lambda row: f"{row.figures.failed:,}"),
         ("median", lambda row: formatting.seconds(row.figures.p50_s)),
-        ("cost", lambda row: formatting.money(row.cost.total_usd) + "+?" * _is_lower_bound(row)),
+        ("cost", lambda row: formatting.short_cost(row.cost.total_usd, row.cost.unpriced_calls)),
         ("per 1,000", lambda row: formatting.money(row.service.cost_per_1k_usd)),
         ("p95", lambda row: formatting.seconds(row.figures.p95_s)),
         ("tokens out", lambda row: formatting.tokens(row.cost.usage.output_tokens)),
@@ -143,10 +144,6 @@ def _models(overview: Overview, width: int, style: Style) -> Iterator[str]:
     if overview.left_out:
         names = [f"{row.label}, {row.why}" for row in overview.left_out]
         yield from _labelled("left out", "; ".join(names), width, style)
-
-
-def _is_lower_bound(row: ModelRow) -> bool:
-    return bool(row.cost.unpriced_calls and row.cost.total_usd is not None)
 
 
 def _columns_that_fit(
@@ -184,6 +181,32 @@ def _failures(
     if len(groups) > _GROUPS:
         yield f"and {formatting.count(len(groups) - _GROUPS, 'other message')}"
     yield style(f"all of them: umwelten eval show {one_line(overview.evaluation.id, 80)} --failed", "dim")
+
+
+def _stopped(
+    reader: Reader, overview: Overview, width: int, style: Style, advise: Callable[..., str]
+) -> Iterator[str]:
+    """The models whose provider refused all calls, which are pending."""
+    refused = overviews.refused_models(reader) if overview.summary.pending else ()
+    if not refused:
+        return
+    yield from _title("Stopped", style)
+    room = max(min(width, _READABLE), 30)
+    for row in refused:
+        text = f"{one_line(row.model, 200)}: {one_line(row.message, _MESSAGE)}"
+        yield from (style(line, "red") for line in _hanging(text, room, ""))
+        remedy = advise("unavailable", message=row.message, providers=(row.provider,))
+        yield from _hanging(f"→ {remedy}", room, "  ")
+
+
+def _changes(overview: Overview, width: int, style: Style) -> Iterator[str]:
+    if not overview.changes:
+        return
+    yield from _title("Changed while it ran", style)
+    room = max(min(width, _READABLE), 30)
+    for row in overview.changes:
+        at = row.at[:19].replace("T", " ")
+        yield from _hanging(f"{at} UTC  {one_line(row.words, 400)} ({one_line(row.by, 400)})", room, "")
 
 
 def _records(reader: Reader, width: int, style: Style) -> Iterator[str]:

@@ -63,6 +63,11 @@ def cost(total_usd: float | None, unpriced: int) -> str:
     return money(total_usd) + (f" + {count(unpriced, 'call')} of unknown price" if unpriced else "")
 
 
+def short_cost(total_usd: float | None, unpriced: int) -> str:
+    """Return a cost for a column of a table: `$0.0123`, `$0.0123+?` where it is a lower bound, or unknown."""
+    return money(total_usd) + ("+?" if unpriced and total_usd is not None else "")
+
+
 def tokens(value: int | None) -> str:
     """Return `12,345`."""
     return UNKNOWN if value is None else f"{value:,}"

@@ -245,7 +245,7 @@ def _cells(row: ListedEvaluation, depth: int) -> tuple[str, ...]:
     date = row.date[:16].replace("T", " ")
     if row.status == DAMAGED:
         return (id_, date, "", DAMAGED, "", "", "", one_line(row.problem or "", 60))
-    cost = formatting.money(row.cost_usd) + ("+?" if row.unpriced_calls and row.cost_usd is not None else "")
+    cost = formatting.short_cost(row.cost_usd, row.unpriced_calls)
     models = one_line(", ".join(row.models), 60)
     calls = f"{row.done}/{row.calls}"
     return (id_, date, row.type or "", row.status, calls, str(row.failed), cost, models)

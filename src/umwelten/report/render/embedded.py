@@ -44,7 +44,7 @@ def write_data(
 ) -> None:
     """Write the elements `meta` and `rows`, of opened calls `details`, and with scores `call-scores`."""
     cut = None if short else _cut(parts, text_budget)
-    limits = limits_of(parts)
+    limits = limits_of(() if short else parts)
     sent = SentTexts(() if short else parts, rows=ROWS)
     notes = [] if short else [*limits.notes, *sent.notes]
     meta = _meta(parts, vendors, cut, notes, short=short)

@@ -41,6 +41,7 @@ class SentTexts:
         self._calls: dict[int, list[object]] = {}
         self._row_numbers: dict[tuple[str | None, ...], int] = {}
         self._left_out = self._rows_size = 0
+        self._without_row: set[str] = set()
         sizes = [kept_size(part.reader) for part in parts]
         size, count = sum(one for one, _ in sizes), sum(one for _, one in sizes)
         self._cut = None if size <= BUDGET else max(BUDGET // count, _SHORTEST)
@@ -59,6 +60,9 @@ class SentTexts:
             notes.append(f"Prompts and inputs are shortened to {self._cut:,} characters here")
         if self._left_out:
             notes.append(f"What {formatting.count(self._left_out, 'call')} asked is left out here")
+        if self._without_row:
+            rows = formatting.count(len(self._without_row), "row")
+            notes.append(f"The columns of {rows} are left out here")
         return notes
 
     def pieces(self) -> Iterator[str]:
@@ -130,6 +134,7 @@ class SentTexts:
         if number is None:
             self._rows_size += sum(len(value or "") for value in values)
             if self._rows_size > BUDGET:
+                self._without_row.add(file)
                 return
             number = self._row_numbers[values] = len(self.rows)
             self.rows.append(list(values))

@@ -88,7 +88,8 @@ function answersOf(model, members, against) {
   }
   const sorted = [...kinds.values()].sort((a, b) => b.length - a.length);
   const most = sorted.find((list) => !list[0].kind);
-  if (members.length > 1) name.append(element("small", {}, ` ${most && most.length > 1 ? `${most.length} of ${members.length} the same` : `${members.length} repeats, all different`}`));
+  const answered = good(members).length;
+  if (answered > 1) name.append(element("small", {}, ` ${most.length > 1 ? `${most.length} of ${members.length} the same` : `${answered} answers, all different`}`));
   return element("div", { class: members.every((call) => call.kind) ? "answer failed" : "answer" }, name, ...sorted.flatMap((list) => oneAnswer(list, members.length, against)));
 }
 
