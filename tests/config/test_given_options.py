@@ -166,3 +166,10 @@ def test_what_no_run_keeps_is_not_restored(name: str) -> None:
     )
     with pytest.raises(StoreError, match="not known here"):
         restored(stored, load(Path.cwd(), {}), Path("output/demo"))
+
+
+def test_options_in_a_later_form_are_refused_with_the_version_that_reads_them() -> None:
+    stored = GivenOptions(kind="run", folder="", umwelten="9.1", options={}, format=2)
+    with pytest.raises(StoreError, match="not known here") as refused:
+        restored(stored, load(Path.cwd(), {}), Path("output/demo"))
+    assert "umwelten 9.1" in str(refused.value.hint)

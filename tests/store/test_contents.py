@@ -141,6 +141,18 @@ def test_a_damaged_content_is_an_error_and_never_another_text(tmp_path: Path, ch
         asked(reader, call.id)
 
 
+def test_a_question_nested_without_end_is_damage_and_no_crash(tmp_path: Path) -> None:
+    nested = b'{"parts":[],"input":{"row":' + b"[" * 100_000 + b"]" * 100_000 + b"}}"
+    with Store.create(tmp_path, spec()) as store:
+        store.set_inputs(files("a"), read_hash=never)
+        (call,) = store.lease(1, 9)
+        store.start_run({})
+        answer(store, call, [(content_hash(nested), nested)])
+        store.end_run("complete", None, 1)
+    with Reader.open(tmp_path) as reader, pytest.raises(StoreError, match="is damaged"):
+        asked(reader, call.id)
+
+
 def test_a_content_that_a_question_names_again_and_again_fills_no_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

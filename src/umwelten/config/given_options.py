@@ -51,6 +51,7 @@ class GivenOptions(FrozenStruct, omit_defaults=True):
     """All that `eval resume` needs: `options` by name, `variants` of models by name.
 
     `folder` is the working directory that relative paths are taken from, `umwelten` the version that ran.
+    `format`: another one is of a later version, and `restored` refuses it.
     """
 
     kind: Literal["run", "batch"]
@@ -217,6 +218,11 @@ def restored(stored: GivenOptions, present: Settings, folder: Path, now: Collect
     `now` names options that are given anew: what was kept of them does not matter.
     Raises `UsageError` for what was not kept, `StoreError` for what cannot be read.
     """
+    if stored.format != FORMAT:
+        raise StoreError(
+            f"the options of evaluation {folder.name!r} are stored in a form that is not known here",
+            f"It was made by umwelten {stored.umwelten}: continue it with that one.",
+        )
     values = {
         name: present.values[name] if is_about_pace(option) else Value(value=option.default, source=DEFAULT)
         for name, option in OPTIONS.items()

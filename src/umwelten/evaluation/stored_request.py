@@ -18,6 +18,7 @@ from umwelten.records import StoredSpec
 from umwelten.schema import OutputSchema
 from umwelten.store.given import made_by, stored_files
 from umwelten.store.kept_inputs import INPUTS, has_kept_inputs
+from umwelten.store.plan import planned_inputs
 from umwelten.store.reader import Reader
 from umwelten.types import FoundInput
 
@@ -89,18 +90,22 @@ def with_kept_texts(options: GivenOptions, folder: Path) -> tuple[GivenOptions, 
     given = options.options.get("rows")
     if given is None or given.withheld != "python" or not has_kept_inputs(folder):
         return None
-    with Reader.open(folder) as reader:
-        paths = stored_files(reader)
-    if not paths:
+    kept, first = (folder / INPUTS).resolve(), None
+    for found in planned_inputs(folder):
+        if not Path(found.path).resolve().is_relative_to(kept):
+            # The database may have been changed by somebody else, whatever the options' mark says.
+            raise StoreError(
+                f"evaluation {folder.name!r} names {found.path}, which is outside of its folder",
+                Phrase("If its program gave that path, go on there, with {option:resume}."),
+            )
+        first = first or found.path
+    if first is None:
         return None
-    kept = (folder / INPUTS).resolve()
-    if not all(Path(path).resolve().is_relative_to(kept) for path, _ in paths):
-        # The database may have been changed by somebody else, whatever the options' mark says.
-        raise StoreError(f"evaluation {folder.name!r} names texts outside of its folder", "It cannot go on.")
     others = {name: option for name, option in options.options.items() if name not in ("rows", "max_files")}
-    files = msgspec.structs.replace(given, withheld="", value=[{"path": path} for path, _ in paths[:1]])
+    files = msgspec.structs.replace(given, withheld="", value=[{"path": first}])
     changed = msgspec.structs.replace(options, options={**others, "files": files})
-    return changed, lambda spec: msgspec.structs.replace(spec, inputs=Inputs(files=_files(paths)))
+    inputs = Inputs(files=lambda: planned_inputs(folder), lazy=True)
+    return changed, lambda spec: msgspec.structs.replace(spec, inputs=inputs)
 
 
 def _files(paths: list[tuple[str, str]]) -> Callable[[], Iterator[FoundInput]]:

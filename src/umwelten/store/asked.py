@@ -151,7 +151,7 @@ class AskedReader:
             return None
         try:
             return _questions.decode(self._checked(*row))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise self._damaged(f"a question cannot be read: {error}") from None
 
     def _optional(self, piece: Piece | None) -> str | None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from umwelten.errors import StoreError
 from umwelten.store.database import VALUE_ERRORS, database, evaluations, folder_errors, open_for_reading
 from umwelten.store.derived import stored_derived
-
-_WAL = "-wal"
+from umwelten.store.journal import journal_of
 
 
 def latest_evaluation(output_dir: Path) -> Path | None:
@@ -30,7 +29,7 @@ def latest_evaluation(output_dir: Path) -> Path | None:
 
 def _touched(folder: Path) -> float:
     path = database(folder)
-    found = (path, path.with_name(path.name + _WAL))
+    found = (path, journal_of(path))
     times = [each.stat().st_mtime for each in found if each.exists()]
     return max(times, default=0.0)
 

@@ -191,6 +191,18 @@ def test_texts_outside_of_its_folder_are_no_texts_of_a_program(cli, tmp_path):
         assert server.idle().requests == 1
 
 
+def test_a_program_s_path_among_its_texts_is_named_with_how_to_go_on(cli, tmp_path):
+    (tmp_path / "own.txt").write_text("of the program's")
+    data = 'inputs=["one", pathlib.Path("own.txt")]'
+    program = f'import pathlib, umwelten\numwelten.batch("Say it", "openai:b", {data}, id="demo").wait()'
+    with provider(FAILING) as server:
+        assert run_python(["-c", program], cwd=tmp_path, env=server.env()).code == 0
+        code, _, err = cli("eval", "resume", "demo", env=server.env())
+    assert code == 2
+    assert "own.txt, which is outside of its folder" in " ".join(err.split())
+    assert "go on there, with --resume" in " ".join(err.split())
+
+
 def test_a_stranger_s_evaluation_uses_no_memory_and_no_file_of_a_variant_unasked(cli, tmp_path):
     (tmp_path / "umwelten.toml").write_text('[variants.x]\nsystem = "brief"\n')
     with provider(FAILING) as server:
