@@ -238,6 +238,26 @@ def test_a_copy_has_its_own_inputs(server: Provider) -> None:
     assert sent(server) == ["one"]
 
 
+def test_a_copy_made_during_a_run_has_all_inputs_that_it_names(
+    server: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from umwelten.store import copying
+    from umwelten.store.plan import planned_inputs
+
+    umwelten.batch("{{content}}", "openai:a", id="x", inputs=["one"]).wait()
+    copy_database = copying._copy_database
+
+    def after_another_input(*args: Any) -> None:
+        umwelten.batch("{{content}}", "openai:a", id="x", inputs=["one", "two"], resume=True).wait()
+        copy_database(*args)
+
+    monkeypatch.setattr(copying, "_copy_database", after_another_input)
+    copying.copy(Path("output/x"), Path("output/y"))
+    named = [Path(found.path) for found in planned_inputs(Path("output/y").absolute())]
+    assert [path.read_text() for path in named] == ["one", "two"]
+    assert all(path.is_relative_to(Path("output/y").absolute()) for path in named)
+
+
 def test_calls_start_while_a_slow_iterator_goes_on(server: Provider) -> None:
     answered = threading.Event()
 

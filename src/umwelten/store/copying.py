@@ -95,10 +95,11 @@ def _prepare(folder: Path, target: Path, stage: Path) -> Relocation:
 
 def _copy(folder: Path, target: Path) -> None:
     target.mkdir()
-    copy_kept_inputs(folder, target)
     for kind in _KINDS:
         if os.path.lexists(folder / kind.name):
             _copy_database(folder, target, kind)
+    # After the database: a run at work adds an input's file before the database names it.
+    copy_kept_inputs(folder, target)
     with closing(open_database(target)) as connection:
         spec = read_settings(connection)
         if spec is None:
