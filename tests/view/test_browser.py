@@ -41,7 +41,7 @@ def hostile(folder, files=30):
         number = call.input.id
         if number % 7 == 0:
             return Done(failure(HOSTILE[0], FailureKind.SERVER), cost=None)
-        return Done(answer(f"{HOSTILE[number % len(HOSTILE)]}\n\nanswer {number}"))
+        return Done(answer(f"{HOSTILE[number % len(HOSTILE)]}\r\n\r\nanswer {number}"))
 
     work(folder, spec(models=(ModelRef("ollama", EVIL), FLASH)), [f"{n:03}{EVIL}" for n in range(files)], end)
 
@@ -72,6 +72,7 @@ def test_by_keyboard_alone_through_every_view(view, tmp_path):
     view.keys("j\ue007")
     view.ready("call")
     assert EVIL in view.texts("h1")[0] and "answer 15" in view.texts(".prose")[0]
+    assert "\\u000d" not in view.texts(".prose")[0]
     view.keys("4")
     view.until(lambda: view.texts("#said") == ["Kept."])
     assert (tmp_path / "demo" / "ratings.db").exists()
@@ -127,6 +128,7 @@ def test_pages_turn_both_ways_and_jump(view):
 def test_figures_of_an_evaluation_move_by_themselves(view, tmp_path):
     view.open("/e/demo", "evaluation")
     view.until(lambda: view.texts("#figure-answered") == ["52of 60 calls"])
+    assert [cell.endswith(" +?") for cell in view.texts("#by-model + .scroll td:last-child")] == [True] * 2
     hostile(tmp_path / "demo", files=36)
     view.until(lambda: view.texts("#figure-answered") == ["62of 72 calls"])
     assert view.js("return performance.getEntriesByType('navigation').length") == 1

@@ -8,7 +8,8 @@ from aiohttp import web
 
 _TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "html": "text/html"}
 VENDORED = ("uplot.js", "uplot.css", "dompurify.js", "markdown-it.js", "diff.js")
-SHARED = ("wording.js",)
+PARTS = ("view", "shared")
+"""Folders of which every file is served."""
 INDEX = "index.html"
 
 
@@ -17,11 +18,10 @@ class Assets:
 
     def __init__(self) -> None:
         root = files("umwelten.report").joinpath("assets")
-        view = sorted(entry.name for entry in root.joinpath("view").iterdir() if entry.is_file())
+        own = [f"{part}/{entry.name}" for part in PARTS for entry in root.joinpath(part).iterdir()]
         names = [
-            *(f"view/{name}" for name in view if name.rpartition(".")[2] in _TYPES),
+            *(name for name in own if name.rpartition(".")[2] in _TYPES),
             *(f"vendor/{name}" for name in VENDORED),
-            *(f"page/{name}" for name in SHARED),
         ]
         self._files = {name: root.joinpath(name).read_bytes() for name in names}
 

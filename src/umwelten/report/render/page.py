@@ -6,7 +6,7 @@ import base64
 import hashlib
 from importlib.resources import files
 
-STYLES = ("vendor/uplot.css", "page/page.css", "page/scores.css")
+STYLES = ("vendor/uplot.css", "shared/base.css", "page/page.css", "page/scores.css")
 SCRIPTS = (
     "vendor/uplot.js",
     "vendor/dompurify.js",
@@ -16,22 +16,23 @@ SCRIPTS = (
 )
 # One after the other inside one function, so that nothing of ours is global.
 PAGE = (
-    "wording.js",
-    "data.js",
-    "fields.js",
-    "answers.js",
-    "scores.js",
-    "plots.js",
-    "calls.js",
-    "panel.js",
-    "compare.js",
-    "matrix.js",
-    "export.js",
-    "address.js",
-    "static.js",
-    "keyboard.js",
-    "theme.js",
-    "main.js",
+    "shared/wording.js",
+    "shared/markdown.js",
+    "page/data.js",
+    "page/fields.js",
+    "page/answers.js",
+    "page/scores.js",
+    "page/plots.js",
+    "page/calls.js",
+    "page/panel.js",
+    "page/compare.js",
+    "page/matrix.js",
+    "page/export.js",
+    "page/address.js",
+    "page/static.js",
+    "page/keyboard.js",
+    "page/theme.js",
+    "page/main.js",
 )
 LICENCES = "vendor/LICENSES.txt"
 
@@ -43,7 +44,7 @@ def style() -> str:
 
 def script() -> str:
     """The content of the one script element."""
-    ours = "\n".join(_read(f"page/{name}") for name in PAGE)
+    ours = "\n".join(map(_read, PAGE))
     return "\n".join([*map(_read, SCRIPTS), f'(() => {{\n"use strict";\n{ours}\n}})();\n'])
 
 

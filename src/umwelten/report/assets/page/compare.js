@@ -125,8 +125,8 @@ const more = (all, fill) =>
 // An answer as elements: formatted, or as it was written.
 function textOf(call, width) {
   const text = wordsOf(call).slice(0, width);
-  if (call.data || !rendered) return element("div", { class: "plainly" }, text);
-  return formatted(text);
+  const body = call.data || !rendered ? null : formatted(text);
+  return body ?? element("div", { class: "plainly" }, text);
 }
 
 const COMMON = 0.3;

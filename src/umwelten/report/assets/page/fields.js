@@ -3,10 +3,6 @@ const shaped = meta.fields.length > 0;
 const has = (call, name) => Boolean(call.data) && Object.hasOwn(call.data, name) && call.data[name] !== null;
 const valueOf = (call, name) => (has(call, name) ? call.data[name] : undefined);
 
-// Answers come with their control characters made visible; the texts of a record do not.
-const HARMFUL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
-const visible = (text) => text.replace(HARMFUL, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
-
 function inWords(value) {
   if (value == null) return "";
   if (typeof value !== "object") return visible(String(value));

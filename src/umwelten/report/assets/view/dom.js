@@ -17,10 +17,7 @@ const there = (child) => child != null && child !== false && child !== "";
 // What the place holds from now on; nothing stands for what is not there.
 export const fill = (place, ...children) => place.replaceChildren(...children.flat(2).filter(there));
 
-// Control characters and those that turn the direction of text around are shown as what they are.
-const HARMFUL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
-export const visible = (text) =>
-  String(text).replace(HARMFUL, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+export const { visible } = window; // of shared/markdown.js
 
 export const oneLine = (text, width) => {
   const line = visible(text.slice(0, width * 8).split(/\s+/).filter(Boolean).join(" "));
@@ -46,6 +43,9 @@ export const table = (label, head, rows, attributes = {}) =>
       element("thead", {}, element("tr", {}, head.map((title) =>
         element("th", { scope: "col", class: title.startsWith("#") ? "n" : null }, title.replace(/^#/, ""))))),
       element("tbody", {}, rows)));
+
+// What is known to be spent: more, if there are calls without a price.
+export const spent = (totals) => money(totals.cost_usd) + (totals.unpriced && totals.cost_usd != null ? " +?" : "");
 
 // How an evaluation stands, in words for people.
 export function standing(head, totals) {

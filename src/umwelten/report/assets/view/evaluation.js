@@ -1,6 +1,6 @@
 // One evaluation: how it stands, by model, over time; what failed; scores.
 import { evaluationPath, follow, get } from "./api.js";
-import { badge, element, fill, inWords, moment, oneLine, table, visible } from "./dom.js";
+import { badge, element, fill, inWords, moment, oneLine, spent, table, visible } from "./dom.js";
 import { progress } from "./home.js";
 import { address } from "./place.js";
 import { pacePlots } from "./plot.js";
@@ -75,7 +75,7 @@ function drawTop(place, head, totals, pace) {
       figure("Failed", totals ? grouped(totals.failed) : "…", totals && done ? `${percent(totals.failed / done)} of those that ended` : null),
       figure("Pending", totals ? grouped(totals.pending) : "…", left ? `about ${minutes(left)} to go` : null),
       figure("Spent", totals ? money(totals.cost_usd) : "…", totals?.unpriced ? `${counted(totals.unpriced, "call")} without a price` : null),
-      figure("Pace", head.running ? `${Number(pace.toPrecision(3))}/s` : totals && totals.active_s > 0 ? `${Number((done / totals.active_s).toPrecision(3))}/s` : "–", head.running ? "attempts now" : totals ? `in ${seconds(totals.active_s)}` : null),
+      figure("Pace", head.running ? (pace == null ? UNKNOWN : `${Number(pace.toPrecision(3))}/s`) : totals && totals.active_s > 0 ? `${Number((done / totals.active_s).toPrecision(3))}/s` : "–", head.running ? "attempts now" : totals ? `in ${seconds(totals.active_s)}` : null),
       figure("Tokens", totals ? grouped(totals.output_tokens) : "…", totals ? `out, ${grouped(totals.input_tokens)} in` : null)),
     element("p", { class: "note" }, `${head.running ? "Started" : "Last run"} ${moment(head.running ? head.started_at : head.seen_at)}, ${counted(head.runs, "run")}. The report: `,
       element("code", {}, `umwelten eval report ${head.id} -o ${head.id}.html`)));
@@ -93,7 +93,7 @@ function drawModels(place, id, totals) {
     element("td", { class: "n" }, seconds(one.mean_s)),
     element("td", { class: "n" }, grouped(one.input_tokens)),
     element("td", { class: "n" }, grouped(one.output_tokens)),
-    element("td", { class: "n" }, money(one.cost_usd))));
+    element("td", { class: "n" }, spent(one))));
   const titles = ["Model", ...(several ? ["Prompt"] : []), "#Answered", "#Failed", "#Pending", "#Mean response", "#Tokens in", "#Tokens out", "#Spent"];
   const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   fill(place, element("h2", { id: "by-model" }, "By model"), table("By model", titles, rows));

@@ -1,6 +1,6 @@
 // All evaluations: those that run first. Rows change as they do.
 import { follow, get } from "./api.js";
-import { age, badge, element, fill, oneLine, table, visible } from "./dom.js";
+import { age, badge, element, fill, oneLine, spent, table, visible } from "./dom.js";
 import { address, go } from "./place.js";
 
 const MOST = 300; // rows that are drawn; the search finds the others
@@ -71,7 +71,7 @@ function line(row) {
     element("td", {}, badge(head, totals)),
     element("td", { class: "n" }, totals ? `${grouped(totals.succeeded)} of ${grouped(totals.calls)}` : "…", progress(totals)),
     element("td", { class: totals?.failed ? "n bad" : "n" }, totals ? grouped(totals.failed) : "…"),
-    element("td", { class: "n" }, totals ? money(totals.cost_usd) + (totals.unpriced && totals.cost_usd != null ? " +?" : "") : "…"),
+    element("td", { class: "n" }, totals ? spent(totals) : "…"),
     element("td", { class: "models" }, oneLine(head.models.slice(0, 3).join(", "), 70), head.models.length > 3 ? ` +${head.models.length - 3}` : ""),
     element("td", { title: new Date(head.seen_at * 1000).toLocaleString() }, head.running ? "now" : age(head.seen_at)));
 }

@@ -52,11 +52,12 @@ function contextOf(signal) {
       const now = performance.now() / 1000;
       ended = [...ended, [now, news.count ?? 0]].filter(([at]) => now - at <= PACE_S);
     },
+    // Attempts a second of the last seconds; null: nobody has looked for long enough.
     pace() {
       const now = performance.now() / 1000;
-      const recent = ended.filter(([at]) => now - at <= PACE_S).slice(1);
-      const span = recent.length ? now - ended[0][0] : 0;
-      return span > 0 ? recent.reduce((sum, [, n]) => sum + n, 0) / span : 0;
+      const [first, ...later] = ended.filter(([at]) => now - at <= PACE_S);
+      if (!first) return ended.length ? 0 : null;
+      return later.length ? later.reduce((sum, [, n]) => sum + n, 0) / (now - first[0]) : null;
     },
     live(state) { byId("live").textContent = state; byId("live").dataset.state = state; },
     gone(error) { say(`${error} It may come back.`, true); },
