@@ -10,9 +10,11 @@ import pytest
 from report.making import FLASH, GEMMA, Done, answer, failure, spec, two_models, work
 from umwelten.evaluation.scoring.table_scores import TableScores
 from umwelten.report.queries.call_pages import CallFilter, call_page, count, neighbours
+from umwelten.report.queries.side_by_side import LONGEST
 from umwelten.scoring.judge.human_labels import read_label
 from umwelten.scoring.judge.scale import make_scale
 from umwelten.store.reader import Reader
+from umwelten.store.tables import FAILED
 from umwelten.types import FailureKind, Prompt
 from viewkit import viewed
 
@@ -207,6 +209,22 @@ def test_answers_side_by_side(asked):
     assert len(two["rows"]) == 1
 
 
+def test_long_answers_are_compared_to_their_end(tmp_path, serve):
+    ends = {0: "\n same end", 1: " same  end", 2: " another"}
+    for name, models in (("alike", (0, 1)), ("unlike", (0, 2))):
+        texts = {number: "x" * LONGEST + ends[end] for number, end in zip((1, 2), models, strict=True)}
+        work(
+            tmp_path / name,
+            spec(models=(GEMMA, FLASH)),
+            ["a.txt"],
+            lambda call, texts=texts: Done(answer(texts[call.model])),
+        )
+    asked = serve(tmp_path)
+    assert asked.get("/api/e/alike/compare").json["rows"][0]["same"] is True
+    assert asked.get("/api/e/unlike/compare").json["rows"][0]["same"] is False
+    assert len(asked.get("/api/e/unlike/compare?differing=1").json["rows"]) == 1
+
+
 def test_two_evaluations_side_by_side(tmp_path, serve):
     two_models(tmp_path / "a")
     two_models(tmp_path / "b")
@@ -283,6 +301,19 @@ def test_a_rating_is_of_the_answer_that_was_rated(rated):
     asked, calls, folder = rated
     asked.post("/api/e/demo/ratings", {"call": calls[0]["call"], "scale": "1-5", "value": 5})
     change(folder, "UPDATE calls SET key = 'another' WHERE id = ?", (calls[0]["call"],))
+    assert asked.get("/api/e/demo/ratings").json["ratings"] == []
+
+
+def test_a_failure_is_no_answer_to_be_rated(rated):
+    from report.making import change
+
+    asked, calls, folder = rated
+    (failed,) = asked.get("/api/e/demo/calls?status=failed").json["calls"]
+    said = asked.post("/api/e/demo/ratings", {"call": failed["call"], "scale": "pass/fail", "value": 0})
+    assert (said.status, said.json["error"]) == (400, f"call {failed['call']} has no answer")
+    asked.post("/api/e/demo/ratings", {"call": calls[0]["call"], "scale": "1-5", "value": 5})
+    assert len(asked.get("/api/e/demo/ratings").json["ratings"]) == 1
+    change(folder, f"UPDATE calls SET status = {FAILED} WHERE id = ?", (calls[0]["call"],))
     assert asked.get("/api/e/demo/ratings").json["ratings"] == []
 
 

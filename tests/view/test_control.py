@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from livekit import served
 from report.making import two_models
+from umwelten.view.routes import THREADS
 from viewkit import viewed
 
 
@@ -96,3 +99,22 @@ def test_read_only_changes_no_run(tmp_path, serve):
         assert asked.post("/api/e/tides/control", CHANGE).status == 403
         assert asked.get("/api/e/tides/control").json["read_only"] is True
         assert run.run_control.told == []
+
+
+def test_runs_that_do_not_answer_hold_up_no_page(tmp_path, serve, monkeypatch):
+    two_models(tmp_path / "demo")
+    asked, answered = serve(tmp_path), threading.Event()
+
+    def silent(*_):
+        answered.wait(30)
+        return []
+
+    monkeypatch.setattr("umwelten.view.control.all_runs", silent)
+    with ThreadPoolExecutor(2 * THREADS) as pool:
+        waiting = [pool.submit(asked.get, "/api/e/demo/control") for _ in range(2 * THREADS)]
+        try:
+            assert len(asked.get("/api/e/demo/calls").json["calls"]) == 5
+            assert not any(one.done() for one in waiting)
+        finally:
+            answered.set()
+        assert [one.result().json["runs"] for one in waiting] == [[]] * len(waiting)

@@ -118,6 +118,17 @@ def test_the_list_tells_of_evaluations_that_come_change_and_go(tmp_path, serve):
     assert asked.get("/api/e/a/calls").status == 404
 
 
+def test_a_folder_whose_name_is_no_id_hides_no_other(tmp_path, serve):
+    two_models(tmp_path / "demo")
+    shutil.copytree(tmp_path / "demo", tmp_path / "demo (copy)")
+    asked = serve(tmp_path)
+    rows = {row["id"]: row for row in asked.get("/api/home").json["evaluations"]}
+    assert rows["demo"]["problem"] is None
+    assert "cannot be an id" in rows["demo (copy)"]["problem"]
+    with events(asked, "/api/events") as read:
+        assert {read("evaluation")[1]["id"] for _ in rows} == set(rows)
+
+
 def test_an_evaluation_that_is_replaced_is_read_anew(tmp_path, serve):
     more(tmp_path / "demo", 2)
     asked = serve(tmp_path)

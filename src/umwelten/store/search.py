@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from umwelten.store.like_pattern import literal
 from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
 
@@ -35,7 +36,7 @@ def search_answers(
     """
     cursor = reader.connection.cursor()
     cursor.row_factory = None
-    values: dict[str, object] = {"last": -1, "model": model, "like": f"%{_escaped(like)}%" if like else None}
+    values: dict[str, object] = {"last": -1, "model": model, "like": f"%{literal(like)}%" if like else None}
     while rows := cursor.execute(_ANSWERS, values).fetchall():
         values["last"] = rows[-1][0]
         for _, file, name, prompt, repeat, text in rows:
@@ -51,7 +52,3 @@ def search_answers(
                     start=first.start(),
                     end=first.end(),
                 )
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", text)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -15,10 +17,13 @@ from umwelten.types import FrozenStruct
 from umwelten.view.requests import body, json_response
 from umwelten.view.routes import Routes
 
+_T = TypeVar("_T")
 VIA = "view"
 ANSWER_S = 3.0
 """A run answers within a tenth of a second; a page that waits longer says so."""
 _UNDER_WAY = 50
+_ASKING = 2
+"""Threads that wait for runs: their own, so that one that does not answer holds up no page of another."""
 
 
 class _Wanted(FrozenStruct, forbid_unknown_fields=True):
@@ -55,6 +60,7 @@ class Control:
 
     def __init__(self, routes: Routes, run_folder: Path | None = None) -> None:
         self._routes, self._run_folder = routes, run_folder
+        self.pool = ThreadPoolExecutor(_ASKING, thread_name_prefix="view-control")
         self._requests = _requests()
 
     def add_to(self, app: web.Application) -> None:
@@ -71,7 +77,7 @@ class Control:
         def ask() -> list[dict[str, Any]]:
             return [self._said(run) for run in self._runs(folder)]
 
-        said = await self._routes.in_thread(ask)
+        said = await self._in_thread(ask)
         return json_response({"runs": said, "read_only": self._routes.read_only})
 
     async def change(self, request: web.Request) -> web.Response:
@@ -100,7 +106,10 @@ class Control:
             except RunError as error:
                 return {"error": str(error), "hint": None}, 409
 
-        return json_response(*await self._routes.in_thread(act))
+        return json_response(*await self._in_thread(act))
+
+    async def _in_thread(self, act: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self.pool, act)
 
     def _runs(self, folder: Path) -> list[Run]:
         wanted = folder.resolve()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from umwelten.errors import StoreError
+from umwelten.errors import UmweltenError
 from umwelten.report.queries.running_totals import Head, Totals, head
 from umwelten.store.database import database
 from umwelten.store.derived import owner
@@ -58,8 +58,8 @@ class Home:
                 of = None if found is None else found.name
                 now_head = head(reader, None if known is None else known[1].head)
                 row = Row(id=id_, changed_at=_changed_at(id_, self._readers), head=now_head, of=of)
-        except (StoreError, OSError) as error:
-            said = error.message if isinstance(error, StoreError) else str(error.strerror or error)
+        except (UmweltenError, OSError) as error:  # a copied folder may have a name that is no id
+            said = error.message if isinstance(error, UmweltenError) else str(error.strerror or error)
             row = Row(id=id_, changed_at=_changed_at(id_, self._readers), problem=said)
         self._rows[id_] = (now, row)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -97,10 +97,13 @@ class Live:
             return None
 
     async def _count(self, id_: str, send: _Send) -> None:
-        try:
-            await send("totals", await self._routes.totals.get(id_))
-        except (StoreError, OSError) as error:
-            await send("gone", {"error": str(error)})
+        with suppress(ConnectionError):  # nobody listens any more
+            try:
+                found = await self._routes.totals.get(id_)
+            except (StoreError, OSError) as error:
+                await send("gone", {"error": str(error)})
+            else:
+                await send("totals", found)
 
     @asynccontextmanager
     async def _listening(self, id_: str, first: News) -> AsyncIterator[asyncio.Queue[News | StoreError]]:

@@ -129,7 +129,7 @@ class Routes:
     async def evaluation(self, request: web.Request) -> web.Response:
         """What it is, and its counts if they are known: an event brings them otherwise."""
         found = await self.read(request, head)
-        known = self.totals.known(found.id if found.id == request.match_info["id"] else "")
+        known = self.totals.known(found.id)
         return json_response(
             {"head": found, "totals": known, "read_only": self.read_only, "scales": list(SCALES)}
         )

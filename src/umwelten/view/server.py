@@ -81,8 +81,9 @@ class ViewServer:
     async def _serve(self, ready: Callable[[], None]) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         routes = Routes(self._readers, read_only=self._read_only)
+        control = Control(routes)
         runner = web.AppRunner(
-            self._application(routes),
+            self._application(routes, control),
             access_log=None,
             logger=_SILENT,
             shutdown_timeout=0.2,
@@ -95,16 +96,17 @@ class ViewServer:
             await self._end.wait()
         finally:
             await runner.cleanup()
-            routes.pool.shutdown(wait=False, cancel_futures=True)
+            for pool in (routes.pool, control.pool):
+                pool.shutdown(wait=False, cancel_futures=True)
 
-    def _application(self, routes: Routes) -> web.Application:
+    def _application(self, routes: Routes, control: Control) -> web.Application:
         assets = Assets()
         app = web.Application(
             middlewares=[security.guard(self.rules), as_json_errors], client_max_size=_MOST_BODY
         )
         routes.add_to(app)
         Live(routes).add_to(app)
-        Control(routes).add_to(app)
+        control.add_to(app)
         app.router.add_get("/assets/{name:.+}", assets.file)
         for page in _PAGES:
             app.router.add_get(page, assets.index)

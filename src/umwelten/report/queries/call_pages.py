@@ -9,6 +9,7 @@ from typing import Any, Literal
 from umwelten.errors import UsageError
 from umwelten.report import stats
 from umwelten.report.queries.calls import STATUS
+from umwelten.store.like_pattern import literal
 from umwelten.store.reader import Reader
 from umwelten.store.tables import FAILED, MAX_MODELS, MAX_REPEATS, SUCCEEDED, call_id, call_id_sql, cell_of
 from umwelten.types import FrozenStruct
@@ -202,8 +203,7 @@ def _models(connection: sqlite3.Connection, wanted: CallFilter) -> list[int]:
 
 
 def _like(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
+    return f"%{literal(text)}%"
 
 
 def _name(key: _Key) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from umwelten.errors import StoreError
 from umwelten.store.database import open_for_reading
+from umwelten.store.like_pattern import literal
 
 
 def model_names(folder: Path) -> list[str]:
@@ -17,9 +18,8 @@ def model_names(folder: Path) -> list[str]:
 
 def file_names(folder: Path, start: str, most: int) -> list[str]:
     """Return the first files whose name starts so, at most so many."""
-    pattern = start.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     query = "SELECT name FROM inputs WHERE id > 0 AND name LIKE ? ESCAPE '\\' ORDER BY id LIMIT ?"
-    return _column(folder, query, pattern, most)
+    return _column(folder, query, f"{literal(start)}%", most)
 
 
 def scorer_names(folder: Path) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Sequence
 
 from umwelten.report.queries.calls import STATUS
 from umwelten.report.queries.variants import variants
+from umwelten.store.like_pattern import literal
 from umwelten.store.reader import Reader
 from umwelten.store.tables import FAILED, call_id
 from umwelten.types import FrozenStruct
@@ -71,14 +73,13 @@ def side_by_side(
     """
     own = [variants(reader.connection) for reader in readers]
     columns = [(n, number, one) for n, found in enumerate(own) for number, one in found.items()]
-    spec = readers[0].spec()
-    repeats = min(reader.spec().repeats for reader in readers)
-    shown = max(1, min(repeats, _MOST_ANSWERS // max(len(columns), 1)))
+    repeats = [reader.spec().repeats for reader in readers]
+    shown = max(1, min(*repeats, _MOST_ANSWERS // max(len(columns), 1)))
     wanted = [repeat] if repeat is not None else list(range(1, shown + 1))
     limit = max(1, min(limit, _MOST_ANSWERS // max(len(columns) * len(wanted), 1)))
     rows: list[SideRow] = []
     seen, taken, last, more = 0, 0, after, True
-    like = f"%{input.replace(chr(92), chr(92) * 2).replace('%', chr(92) + '%').replace('_', chr(92) + '_')}%"
+    like = f"%{literal(input)}%"
     while taken < limit and seen < _MOST_SEEN:
         found = (
             readers[0]
@@ -105,7 +106,7 @@ def side_by_side(
         columns=tuple(SideColumn(evaluation=n, model=one.model, prompt=one.prompt) for n, _, one in columns),
         rows=tuple(rows),
         after=last if more else None,
-        left_out=0 if repeat is not None else max(spec.repeats, repeats) - shown,
+        left_out=0 if repeat is not None else repeats[0] - shown,
     )
 
 
@@ -118,7 +119,7 @@ def _rows(
 ) -> list[SideRow]:
     numbers = [number, *(_number(reader, name) for reader in readers[1:])]
     rows = []
-    found: list[dict[int, SideAnswer]] = []
+    found: list[dict[int, _Read]] = []
     for place, reader in enumerate(readers):
         own = [
             call_id(numbers[place], model, repeat)
@@ -128,12 +129,13 @@ def _rows(
         ]
         found.append(_answers(reader.connection, own))
     for repeat in repeats:
-        answers = tuple(
+        read = [
             found[place].get(call_id(numbers[place], model, repeat)) if numbers[place] >= 0 else None
             for place, model, _ in columns
-        )
-        if any(answers):
-            rows.append(SideRow(file=name or None, repeat=repeat, answers=answers, same=_same(answers)))
+        ]
+        if any(read):
+            answers = tuple(None if one is None else one[0] for one in read)
+            rows.append(SideRow(file=name or None, repeat=repeat, answers=answers, same=_same(read)))
     return rows
 
 
@@ -142,7 +144,11 @@ def _number(reader: Reader, name: str) -> int:
     return -1 if row is None else int(row[0])
 
 
-def _answers(connection: sqlite3.Connection, calls: Sequence[int]) -> dict[int, SideAnswer]:
+_Read = tuple[SideAnswer, bytes | None]
+"""An answer, and the digest of its words: the whole text, of which an answer has the start alone."""
+
+
+def _answers(connection: sqlite3.Connection, calls: Sequence[int]) -> dict[int, _Read]:
     if not calls:
         return {}
     rows = connection.execute(
@@ -151,18 +157,20 @@ def _answers(connection: sqlite3.Connection, calls: Sequence[int]) -> dict[int, 
         FROM current_calls c LEFT JOIN answers a ON a.call_id = c.id
         WHERE c.id IN ({", ".join(map(str, calls))})"""
     )
-    return {
-        row[0]: SideAnswer(
-            call=row[0],
-            status=STATUS[row[1]],
-            kind=row[2],
-            text=(row[3] or "")[:LONGEST],
-            length=len(row[3] or ""),
+    found: dict[int, _Read] = {}
+    for call, status, kind, text in rows:
+        text = text or ""
+        answer = SideAnswer(
+            call=call, status=STATUS[status], kind=kind, text=text[:LONGEST], length=len(text)
         )
-        for row in rows
-    }
+        found[call] = answer, _digest(text) if kind is None else None
+    return found
 
 
-def _same(answers: Sequence[SideAnswer | None]) -> bool | None:
-    texts = [" ".join(one.text.split()) for one in answers if one is not None and one.kind is None]
-    return None if len(texts) < 2 else all(text == texts[0] for text in texts)
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(" ".join(text.split()).encode(errors="surrogatepass")).digest()
+
+
+def _same(read: Sequence[_Read | None]) -> bool | None:
+    digests = [one[1] for one in read if one is not None and one[1] is not None]
+    return None if len(digests) < 2 else len(set(digests)) == 1

@@ -21,6 +21,7 @@ from umwelten.store.database import (
 from umwelten.store.ratings.tables import RATINGS
 from umwelten.store.reader import Reader
 from umwelten.store.rows import clean
+from umwelten.store.tables import SUCCEEDED
 from umwelten.types import FrozenStruct
 
 SCALES = {"1-5": (1.0, 5.0), "pass/fail": (0.0, 1.0)}
@@ -64,9 +65,9 @@ def rate(reader: Reader, call: int, *, scale: str, value: float | None, comment:
         )
     if len(comment) > LONGEST_COMMENT:
         raise UsageError(f"the comment has {len(comment):,} characters", f"{LONGEST_COMMENT:,} are allowed.")
-    row = reader.connection.execute("SELECT key FROM current_calls WHERE id = ?", (call,)).fetchone()
-    if row is None:
-        raise UsageError(f"call {call} has no answer yet", "Rate it when it has ended.")
+    own = _key(reader, call)
+    if own is None:
+        raise UsageError(f"call {call} has no answer", "Only answers can be rated, of calls that succeeded.")
     rating = Rating(call=call, scale=scale, value=value, comment=clean(comment.strip()), at=time.time())
     kept = value is not None or bool(rating.comment)
     folder = reader.folder
@@ -77,7 +78,7 @@ def rate(reader: Reader, call: int, *, scale: str, value: float | None, comment:
                 if kept:
                     connection.execute(
                         "INSERT OR REPLACE INTO ratings VALUES (?, ?, ?, ?, ?, ?)",
-                        (call, row[0], scale, value, rating.comment, rating.at),
+                        (call, own, scale, value, rating.comment, rating.at),
                     )
                 else:
                     connection.execute("DELETE FROM ratings WHERE call_id = ?", (call,))
@@ -96,8 +97,7 @@ def ratings(reader: Reader, only: int | None = None) -> dict[int, Rating]:
         )
         found: dict[int, Rating] = {}
         for call, key, scale, value, comment, at in rows:
-            own = reader.connection.execute("SELECT key FROM current_calls WHERE id = ?", (call,)).fetchone()
-            if own is not None and own[0] == key:
+            if _key(reader, call) == key:
                 found[call] = Rating(call=call, scale=scale, value=value, comment=comment, at=at)
         return found
 
@@ -119,6 +119,14 @@ def rated_answers(reader: Reader, scale: str | None = None) -> tuple[str, list[R
         ).fetchone()
         rows.append(RatedAnswer(file=file or "", model=model, prompt=prompt or "", repeat=repeat, rating=one))
     return scale, rows, len(found) - len(own)
+
+
+def _key(reader: Reader, call: int) -> str | None:
+    """Return the key of the call's answer, `None` without one: a failed call keeps its key when retried."""
+    row = reader.connection.execute(
+        f"SELECT key FROM current_calls WHERE id = ? AND status = {SUCCEEDED}", (call,)
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _open(folder: Path) -> sqlite3.Connection:

@@ -29,7 +29,7 @@ export async function call(main, place, context) {
   const answer = element("section", { "aria-labelledby": "answer" });
   const drawAnswer = () => fill(answer, ...answerOf(shown, drawAnswer));
   drawAnswer();
-  const rate = shown.status === "pending" ? null : rater(id, shown.call, found.rating, about);
+  const rate = shown.status !== "succeeded" ? null : rater(id, shown.call, found.rating, about);
   fill(main,
     element("p", { class: "kind" }, element("a", { href: address("calls", id, more) }, `Calls of ${visible(id)}`), " · ",
       link(found.before, "previous", "prev"), " · ", link(found.after, "next", "next")),

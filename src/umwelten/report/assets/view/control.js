@@ -67,8 +67,14 @@ export async function control(main, place, context) {
       calls.length ? [element("h3", {}, "Under way"), table("Calls under way", ["Input", "Model", "Action"], calls)] : null);
   }
   await look();
-  const timer = setInterval(() => { if (!document.hidden) look().catch(() => {}); }, POLL_MS);
-  context.signal.addEventListener("abort", () => clearInterval(timer));
+  // One question at a time: a run that hangs answers none.
+  let timer;
+  const again = async () => {
+    if (!document.hidden) await look().catch(() => {});
+    if (!context.signal.aborted) timer = setTimeout(again, POLL_MS);
+  };
+  timer = setTimeout(again, POLL_MS);
+  context.signal.addEventListener("abort", () => clearTimeout(timer));
   return { title: `Control ${id}` };
 }
 
