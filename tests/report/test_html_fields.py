@@ -34,7 +34,7 @@ def test_fields_are_columns_that_sort_and_filter(open_page, tmp_path):
         page.choose(control, "all")
     page.search("dadant")
     assert page.one("#found").text == "1 of 8 calls"
-    page.search("asked again")
+    page.search("retried")
     assert page.texts(titles) == ["Bees"]
 
 
@@ -53,7 +53,7 @@ def test_a_record_opens_beside_the_answer_as_it_was_written(open_page, tmp_path)
     page.click('.opener[data-call="2"]')
     assert page.texts("tr.opened .record th")[:2] == ["title", "pages"]
     assert page.one("tr.opened .raw").text.startswith("```json\n")
-    assert "fenced" in page.one("tr.opened .facts").text
+    assert "extracted" in page.one("tr.opened .facts").text
     assert page.all("tr.opened .swap") == []
 
 

@@ -351,7 +351,7 @@ def test_markdown_of_a_run_has_each_record_as_a_table(tmp_path):
     first, second = text.split("### ")[1:]
     assert r"| title | a\|b |" in first
     assert "| authors | – |" in first
-    assert "mended" in first
+    assert "repaired" in first
     assert "```text\n{`oh`\n```" in second
 
 

@@ -141,7 +141,7 @@ def _models(overview: Overview, width: int, style: Style) -> Iterator[str]:
     yield from _table(titles, table, width, style, shrink=titles[:1], right=titles[1:])
     for pick in overview.picks:
         yield from _labelled(pick.what, f"{pick.label}: {pick.why}", width, style)
-    if overview.left_out:
+    if overview.picks and overview.left_out:
         names = [f"{row.label}, {row.why}" for row in overview.left_out]
         yield from _labelled("left out", "; ".join(names), width, style)
 

@@ -17,6 +17,7 @@ from umwelten.report.columns import CALL_COLUMNS
 from umwelten.report.models import CallResult, ModelRow
 from umwelten.report.queries import overviews
 from umwelten.report.queries.quantiles import quantiles
+from umwelten.report.queries.schema_validation import mark_in_words
 from umwelten.report.queries.thumbnails import thumbnails
 from umwelten.report.queries.timeline import timeline
 from umwelten.report.render.embedded_details import detail_pieces, limits_of
@@ -175,7 +176,7 @@ def _record(result: CallResult, cut: int | None) -> tuple[object, ...]:
     the figures of tools, and an answer that failed.
     """
     kept = result.error.answer if result.error is not None else None
-    marks = (*words_of(result), *result.marks)
+    marks = (*words_of(result), *map(mark_in_words, result.marks))
     return _short_record(result.data, cut), marks or 0, safe(kept[:cut]) if kept else 0
 
 

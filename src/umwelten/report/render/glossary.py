@@ -28,8 +28,8 @@ WORDS = (
 OF_RECORDS = (
     (
         "at once, extracted, repaired, converted, retried",
-        "what a valid record took; each counts once, under the last of these that applies. The "
-        "marks of answers call them fenced, mended, coerced, asked again",
+        "what a valid record took; each counts once, under the last of these that applies. In "
+        "JSON they are fenced, mended, coerced, asked again",
     ),
     ("missing", "valid records without the field, or with null in it"),
     ("wrong", "answers that did not fit the schema, the field being named among the reasons"),

@@ -16,7 +16,7 @@ from umwelten.report.columns import markdown_columns
 from umwelten.report.models import CallResult, Cost, Figures, Overview, Throttling
 from umwelten.report.queries import overviews
 from umwelten.report.queries.attempts import ANSWERED
-from umwelten.report.queries.schema_validation import Validation, validation
+from umwelten.report.queries.schema_validation import Validation, mark_in_words, validation
 from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.stored_failures import MOST_IN_REPORTS, failures_by_message
 from umwelten.report.queries.throttling import WAITED_FOR
@@ -299,7 +299,7 @@ def _answer(result: CallResult, repeats: bool, fields: Sequence[Field]) -> str:
     title = cell(result.label) + (f" ({result.repeat})" if repeats else "")
     title = title if result.file is None else f"{cell(result.file)}, {title}"
     time, used, cost = _facts(result)
-    words = (*tools_section.words_of(result), *result.marks)
+    words = (*tools_section.words_of(result), *map(mark_in_words, result.marks))
     facts = ", ".join((time, f"{used} tokens", cost, *map(cell, words)))
     if result.error is not None:
         message = f"**failed** ({cell(result.error.kind)}): {cell(result.error.message, _MESSAGE)}"
