@@ -29,7 +29,7 @@ from umwelten.events import (
     Note,
     TextArrived,
 )
-from umwelten.live import door, run_files
+from umwelten.live import door, routes, run_files
 from umwelten.live.client import NoAnswer, Refused, RunGone, all_runs, ask_all
 from umwelten.live.run_files import sweep
 from umwelten.live.run_folder import run_folder
@@ -205,6 +205,10 @@ def test_changes_reach_the_run_and_say_who_made_them(tmp_path: Path) -> None:
         ("POST", "/status", {}, 405, "POST"),
         ("GET", "/calls?status=odd", None, 400, "odd"),
         ("GET", "/calls?after=-1", None, 400, "after"),
+        ("GET", "/calls?stauts=failed", None, 400, "stauts"),
+        ("GET", "/calls?status=running&kind=server", None, 400, "kind"),
+        ("GET", "/events?from=1", None, 400, "from"),
+        ("POST", "/resume", {"for_s": 600}, 400, "for_s"),
         ("GET", "/calls/../../etc/passwd", None, 404, "passwd"),
     ],
 )
@@ -239,6 +243,15 @@ def test_a_response_has_at_most_a_megabyte(tmp_path: Path) -> None:
         facts = json.loads(body)
         assert len(facts["models"]) + facts["left_out"]["models"] == 3_000
         assert len(run.run().state().models) == len(facts["models"])
+
+
+def test_of_a_call_that_is_too_large_the_last_attempts_are_told() -> None:
+    attempts = [{"number": n, "message": "\x01" * 2_000} for n in range(100)]
+    response = routes._json({"call": 5, "attempts_made": attempts})
+    facts = json.loads(response.body)  # type: ignore[arg-type]
+    assert len(facts["attempts_made"]) + facts["left_out"]["attempts_made"] == 100
+    assert facts["attempts_made"][-1]["number"] == 99
+    assert routes._json({"call": 5, "answer": "x" * (2 << 20)}).status == 500
 
 
 # --- events ----------------------------------------------------------------------------------
@@ -466,6 +479,16 @@ def test_connections_that_ask_for_nothing_are_closed_and_take_no_room_of_the_run
         assert (refused.status, "as many connections as it takes" in str(refused)) == (503, True)
         # One may have come before a connection that asked was seen to be closed, and been refused.
         assert [one.recv(1) for one in slow].count(b"") >= 2
+        assert found.state() == run.run_control.now
+
+
+def test_looking_whether_a_run_is_alive_takes_no_room_of_it(tmp_path: Path) -> None:
+    with served(tmp_path) as run:
+        found = run.run()
+        for _ in range(door.MOST + 1):
+            assert not found.is_dead
+            time.sleep(0.002)  # for the run to see that it is gone
+        time.sleep(2 * door._MOMENT_S)
         assert found.state() == run.run_control.now
 
 

@@ -20,6 +20,9 @@ MOST = 64
 FIRST_S = 10.0
 """For a request to come, and for its body."""
 
+_MOMENT_S = 0.1
+"""From the making of a protocol until its server counts it: one turn of the loop, which then runs timers."""
+
 _FULL = {"error": "this run has as many connections as it takes", "hint": "Close some, or try again."}
 
 
@@ -40,8 +43,10 @@ class Door:
         loop, protocol = asyncio.get_running_loop(), self._server()
         self._silent.add(protocol)
         loop.call_later(self._first_s, self._close, protocol)
-        # The server counts it once it is connected, which is next: many may come at the same moment.
+        # The server counts it once it is connected, which is next: many may come at the same moment. Who only
+        # looks whether anybody listens is gone before that can be seen, and takes no room for longer.
         self._made.add(protocol)
+        loop.call_later(_MOMENT_S, self._made.discard, protocol)
         return protocol
 
     def note(self, request: web.Request) -> None:
@@ -50,7 +55,6 @@ class Door:
         self._made.discard(request.protocol)
 
     def _close(self, protocol: RequestHandler) -> None:
-        self._made.discard(protocol)
         if protocol in self._silent:
             self._silent.discard(protocol)
             protocol.force_close()

@@ -12,7 +12,7 @@ import os
 import secrets
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +22,7 @@ import msgspec
 from aiohttp import web
 
 from umwelten.errors import UmweltenError
+from umwelten.evaluation.run_changes import LONGEST_PAUSE_S
 from umwelten.evaluation.run_control import Author, Change, RunControl
 from umwelten.live.door import FIRST_S
 from umwelten.live.encoding import encode
@@ -38,7 +39,10 @@ _MOST_SENT = 64 << 10
 """Bytes of a request's body: a change is a few words."""
 
 _TRIES = 5
-_LISTS = ("models", "lanes", "changes")
+_LISTS = ("models", "lanes", "changes", "attempts_made")
+_LATEST = ("changes", "attempts_made")
+"""Lists of which the end is kept."""
+
 _RUNNING = "running"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -64,10 +68,15 @@ class SetSent(Sent, forbid_unknown_fields=True, kw_only=True):
     dry_run: bool = False
 
 
-class PauseSent(Sent, forbid_unknown_fields=True):
-    """Of `POST /pause` and `/resume`, where `for_s` has no meaning."""
+class ResumeSent(Sent, forbid_unknown_fields=True):
+    """Of `POST /resume`."""
 
     scope: str = ""
+
+
+class PauseSent(ResumeSent, forbid_unknown_fields=True):
+    """Of `POST /pause`."""
+
     for_s: float | None = None
 
 
@@ -178,14 +187,16 @@ class Routes:
         return _json(self._run_control.state())
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        after = request.headers.get("Last-Event-ID") or request.query.get("after") or "0"
-        return await self.stream.serve(request, after=_number(after, "after"), text=_text(request))
+        query = _query(request, "after", "text")
+        after = request.headers.get("Last-Event-ID") or query.get("after") or "0"
+        return await self.stream.serve(request, after=_number(after, "after"), text=_text(query))
 
     async def _calls(self, request: web.Request) -> web.Response:
-        query, text = request.query, _text(request)
-        status = query.get("status")
+        status = request.query.get("status")
         if status is not None and status not in (_RUNNING, *ENDED):
             raise _BadRequest(f"status {status[:40]!r}", f"It is {', '.join(ENDED)} or {_RUNNING}.")
+        filters = () if status == _RUNNING else ("model", "kind", "after")
+        query = _query(request, "status", "limit", "text", *filters)
         limit = max(1, min(_number(query.get("limit", "100"), "limit"), MOST))
         if status == _RUNNING:
             return _fitting([each._asdict() for each in self._ring.under_way()[:limit]])
@@ -199,14 +210,14 @@ class Routes:
                 kind=query.get("kind"),
                 after=after,
                 limit=limit,
-                text=text,
+                text=_text(query),
             )
 
         rows = await asyncio.get_running_loop().run_in_executor(self._rows, read)
         return _fitting(rows, full=len(rows) == limit)
 
     async def _call(self, request: web.Request) -> web.Response:
-        number, text = _number(request.match_info["call"], "a call's number"), _text(request)
+        number, text = _number(request.match_info["call"], "a call's number"), _text(_query(request, "text"))
         row = await asyncio.get_running_loop().run_in_executor(
             self._rows, lambda: call_row(self._open(), number, text=text)
         )
@@ -238,14 +249,14 @@ class Routes:
 
     async def _pause(self, request: web.Request) -> web.Response:
         sent = await _body(request, PauseSent)
-        if sent.for_s is not None and not 0 < sent.for_s < 1e9:
+        if sent.for_s is not None and not 0 < sent.for_s < LONGEST_PAUSE_S:
             raise _BadRequest(f"for_s {sent.for_s}", "It is a number of seconds above 0.")
         return await self._change(
             lambda: self._run_control.pause(sent.by(), scope=sent.scope, for_s=sent.for_s)
         )
 
     async def _resume(self, request: web.Request) -> web.Response:
-        sent = await _body(request, PauseSent)
+        sent = await _body(request, ResumeSent)
         return await self._change(lambda: self._run_control.resume(sent.by(), scope=sent.scope))
 
     async def _stop(self, request: web.Request) -> web.Response:
@@ -309,8 +320,18 @@ def _number(text: str, name: str) -> int:
     return int(text)
 
 
-def _text(request: web.Request) -> bool:
-    return request.query.get("text") in ("1", "true")
+def _query(request: web.Request, *known: str) -> Mapping[str, str]:
+    """Return the query. Unknown names are refused: a filter that is ignored tells of too many."""
+    for name in request.query:
+        if name not in known:
+            raise _BadRequest(
+                f"{request.path[:200]}: {name[:40]!r} has no meaning here", f"It takes {', '.join(known)}."
+            )
+    return request.query
+
+
+def _text(query: Mapping[str, str]) -> bool:
+    return query.get("text") in ("1", "true")
 
 
 def _error(status: int, message: str, hint: str | None = None) -> web.Response:
@@ -332,22 +353,24 @@ def _page(rows: list[dict[str, Any]], more: bool) -> bytes:
 
 def _json(value: Any) -> web.Response:
     """Return a response; of lists that there is no room for, the beginning, and how much is left out."""
-    body = encode(value)
-    if len(body) > MOST_BYTES:
+    body: bytes | None = encode(value)
+    if body is not None and len(body) > MOST_BYTES:
         body = _cut(msgspec.to_builtins(value))
+    if body is None:
+        return _error(500, "the response has more than 1 MB")
     return web.Response(body=body, content_type="application/json")
 
 
-def _cut(facts: dict[str, Any]) -> bytes:
+def _cut(facts: dict[str, Any]) -> bytes | None:
+    """Return it with its lists cut; `None` if it is too large without them."""
     left_out = dict.fromkeys((name for name in _LISTS if name in facts), 0)
     while len(body := encode(facts | {"left_out": left_out})) > MOST_BYTES:
-        name = max(left_out, key=lambda name: len(facts[name]))
+        name = max(left_out, key=lambda name: len(facts[name]), default="")
+        if not facts.get(name):
+            return None
         half = len(facts[name]) // 2
-        if not facts[name]:
-            return msgspec.json.encode({"error": "the response has more than 1 MB", "hint": None})
         left_out[name] += len(facts[name]) - half
-        # The latest changes, and the first models and lanes.
-        facts[name] = facts[name][-half:] if name == "changes" and half else facts[name][:half]
+        facts[name] = facts[name][-half:] if name in _LATEST and half else facts[name][:half]
     return body
 
 
