@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import struct
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -12,6 +14,8 @@ import pytest
 
 import umwelten
 from provider import Provider, run_python
+from umwelten.api.progress import TerminalScreen
+from umwelten.tally import Tally
 
 
 @pytest.fixture
@@ -56,6 +60,18 @@ def test_a_script_is_silent_unless_it_asks(
     umwelten.run("hello", "openai:a", progress=True).wait()
     assert terminal.getvalue().startswith("\r\x1b[K")
     assert terminal.getvalue().endswith("\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+def test_a_line_is_narrower_than_its_terminal() -> None:
+    import fcntl
+    import termios
+
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    with os.fdopen(master, "rb", buffering=0) as shown, os.fdopen(slave, "w", encoding="utf-8") as terminal:
+        TerminalScreen(terminal).show("x" * 100, Tally(), last=False)
+        assert shown.read(1_000).decode() == f"\r\x1b[K{'x' * 38}…"
 
 
 def test_another_progress_is_refused(server: Provider) -> None:

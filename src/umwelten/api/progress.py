@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal, Protocol, TextIO
 
 from umwelten.api.notebooks import notebook_display
@@ -29,7 +31,8 @@ ProgressChoice = bool | Literal["auto", "plain", "none"]
 _OFTEN_S, _SELDOM_S = 0.5, 10.0
 """Seconds between two states: of a line that is replaced, and of lines that follow each other."""
 
-_WIDTH = 110
+_COLUMNS = 80
+"""Of a terminal that does not say how wide it is."""
 
 
 class Screen(Protocol):
@@ -65,9 +68,15 @@ class TerminalScreen:
 
     def show(self, line: str, tally: Tally, *, last: bool) -> None:
         """Write over the line."""
-        cut = line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
+        room = self._columns() - 1  # a line that wraps could not be written over, nor one that fills its row
+        cut = line if len(line) <= room else line[: room - 1] + "…"
         self._file.write(f"\r\x1b[K{line if last else cut}" + ("\n" if last else ""))
         self._file.flush()
+
+    def _columns(self) -> int:
+        with suppress(OSError, ValueError):
+            return os.get_terminal_size(self._file.fileno()).columns or _COLUMNS
+        return _COLUMNS
 
 
 class NotebookScreen:
