@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import stat
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -219,14 +218,28 @@ def test_what_is_packed_in_ways_that_are_not_ours_is_refused(tmp_path, way):
         archive.take_in(tmp_path / "b.zip", tmp_path / "output")
 
 
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_damaged_file_is_told_whichever_byte_is_damaged(made, tmp_path):
     archive.export([made / "output" / "tides"], tmp_path / "good.zip", umwelten="1")
     good = (tmp_path / "good.zip").read_bytes()
+    archive.take_in(tmp_path / "good.zip", tmp_path / "output")
+    whole = contents(tmp_path / "output")
+    shutil.rmtree(tmp_path / "output")
+    refused = 0
     for at in range(0, len(good), max(1, len(good) // 150)):
         (tmp_path / "bad.zip").write_bytes(good[:at] + bytes([good[at] ^ 0xFF]) + good[at + 1 :])
-        with suppress(StoreError):
+        try:
             archive.take_in(tmp_path / "bad.zip", tmp_path / "output")
-            shutil.rmtree(tmp_path / "output")
+        except StoreError:
+            refused += 1
+            assert contents(tmp_path / "output") == {}
+        else:  # of the archive, a byte that says nothing, such as a time
+            assert contents(tmp_path / "output") == whole
+        shutil.rmtree(tmp_path / "output", ignore_errors=True)
+    assert refused > 75
 
 
 def test_what_judges_an_evaluation_that_is_here_already_is_not_taken_in(made, tmp_path):
