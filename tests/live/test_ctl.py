@@ -73,6 +73,17 @@ def test_the_runs_of_this_machine_the_dead_among_them(ctl: Callable[..., Ran], t
         assert found["tides"]["lanes"][0]["ceiling"] == 10
 
 
+def test_a_run_that_ends_while_it_is_asked_is_not_dead(
+    ctl: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(tmp_path) as run:
+        listed = [run.run()]
+    for module in ("runs", "shown"):
+        monkeypatch.setattr(f"umwelten.cli.ctl.{module}.all_runs", lambda: listed)
+    assert "dead" not in "".join(map(str, ctl()))
+    assert "dead" not in ctl("tides").err
+
+
 def _leave_dead(id: str) -> None:
     folder = run_folder()
     assert folder is not None

@@ -14,6 +14,7 @@ import pytest
 
 from livekit import RunControlInMemory, run_state, served
 from umwelten.cli.app import main
+from umwelten.cli.top.actions import command
 from umwelten.cli.top.plain_screen import PlainScreen
 from umwelten.cli.top.watched import RunWatcher, Seen
 from umwelten.evaluation.run_control import Author
@@ -79,6 +80,11 @@ def test_keys_change_the_run_and_say_the_command(tmp_path: Path, watcher: RunWat
             ("stop", False, BY),
         ]
     watcher.stop()
+
+
+def test_the_command_for_a_run_whose_id_is_a_verb() -> None:
+    assert command("stop", ["stop"]) == "umwelten ctl -i stop stop"
+    assert command("scans", ["pause"]) == "umwelten ctl scans pause"
 
 
 def test_what_others_wrote_cannot_act(tmp_path: Path, watcher: RunWatcher) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,12 +15,15 @@ import msgspec
 from umwelten.evaluation.run_state import Change, RunState
 from umwelten.live.run_files import RunFile, connect, is_dead, run_files
 from umwelten.live.run_folder import run_folder
+from umwelten.types import FrozenStruct
 
 ANSWER_S = 5.0
 """A run answers within a tenth of a second, also when it is busy."""
 
 _MOST_BYTES = 4 << 20
 T = TypeVar("T")
+Key = tuple[int, str, float]
+Call = dict[str, Any]
 
 
 class RunError(Exception):
@@ -44,11 +46,15 @@ class Refused(RunError):
         self.hint, self.status = hint, status
 
 
+class _Page(FrozenStruct):
+    calls: list[Call]
+
+
 class Run:
     """A run that has files, whether it goes on or not."""
 
     def __init__(self, folder: Path, file: RunFile, timeout_s: float = ANSWER_S) -> None:
-        self._folder, self.file, self._timeout_s = folder, file, timeout_s
+        self.folder, self.file, self._timeout_s = folder, file, timeout_s
 
     def __repr__(self) -> str:
         return f"Run({self.file.id!r}, pid={self.file.pid})"
@@ -59,9 +65,14 @@ class Run:
         return self.file.id
 
     @property
+    def key(self) -> Key:
+        """Return what tells it from others of the same id."""
+        return self.file.pid, self.file.id, self.file.started_at
+
+    @property
     def is_dead(self) -> bool:
         """Return whether nobody listens any more, so that it ended without taking its files away."""
-        return is_dead(self._folder, self.file)
+        return is_dead(self.folder, self.file)
 
     def state(self) -> RunState:
         """Return what the run is doing. Raises `RunError`."""
@@ -70,6 +81,14 @@ class Run:
     def change(self, method: str, path: str, body: Mapping[str, Any]) -> Change:
         """Change something; returns what came of it. Raises `RunError`, `Refused` if the run said no."""
         return _decode(self, self._ask(method, path, msgspec.json.encode(body)), Change)
+
+    def calls(self, **query: object) -> list[Call]:
+        """Return a page of its calls. Raises `RunError`."""
+        return _decode(self, self.get("/calls", **query), _Page).calls
+
+    def call(self, number: int, **query: object) -> Call:
+        """Return a call that has ended, with its attempts. Raises `RunError`, `Refused` if there is none."""
+        return _decode(self, self.get(f"/calls/{number}", **query), Call)
 
     def get(self, path: str, **query: object) -> bytes:
         """Return the JSON of what is at a path. Raises `RunError`."""
@@ -103,7 +122,7 @@ class Run:
             return response.read(_MOST_BYTES)
 
     def _asked(self, method: str, path: str, body: bytes | None, timeout_s: float) -> _Exchange:
-        return _Exchange(self, self._folder, method, path, body, timeout_s)
+        return _Exchange(self, self.folder, method, path, body, timeout_s)
 
 
 class _Exchange:
@@ -168,6 +187,11 @@ def all_runs(folder: Path | None = None, timeout_s: float = ANSWER_S) -> list[Ru
     return [Run(found, file, timeout_s) for _, file in run_files(found)]
 
 
+def is_listed(run: Run) -> bool:
+    """Return whether it still has files: one that ended took them away, a killed one did not."""
+    return run.key in (other.key for other in all_runs(run.folder))
+
+
 def ask_all(runs: Sequence[Run], ask: Callable[[Run], T]) -> list[T | RunError]:
     """Ask all runs at once; returns what each said, or what went wrong, in their order."""
     said: list[T | RunError] = [NoAnswer("not asked")] * len(runs)
@@ -184,17 +208,6 @@ def ask_all(runs: Sequence[Run], ask: Callable[[Run], T]) -> list[T | RunError]:
     for thread in threads:
         thread.join()
     return said
-
-
-def is_there(pid: int) -> bool:
-    """Return whether there is a process of that number."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True
 
 
 def _decode(run: Run, content: bytes, shape: type[T]) -> T:

@@ -34,7 +34,7 @@ KEYS: Mapping[str, ChangeKey] = {
 }
 """What can be set, as it is typed."""
 
-_SCOPED = ("provider-concurrency", "lane-rpm")
+SCOPED = ("provider-concurrency", "lane-rpm")
 _WIDTH = 200
 
 
@@ -53,7 +53,7 @@ def set_setting(
 
 def scoped(name: str, values: Sequence[str]) -> tuple[str, str]:
     """Return of what a value is, and the value: `openai=20` or `openai 20`; "" where it is of the run."""
-    if name not in _SCOPED:
+    if name not in SCOPED:
         if len(values) != 1:
             raise UsageError(f"{name} takes one value, not {len(values)}", f"umwelten ctl set {name} VALUE")
         return "", values[0]
@@ -61,7 +61,7 @@ def scoped(name: str, values: Sequence[str]) -> tuple[str, str]:
     if len(words) != 2 or not all(words):
         raise UsageError(
             f"{name} takes a provider or lane, and a number: {' '.join(values) or 'nothing'!r}",
-            f"For example: umwelten ctl set {name} openai{'=' if name == _SCOPED[0] else ' '}20",
+            f"For example: umwelten ctl set {name} openai{'=' if name == SCOPED[0] else ' '}20",
         )
     return words[0], words[1]
 
@@ -189,7 +189,7 @@ def user_name() -> str:
 
 def _list_calls(run: Run, *, as_json: bool) -> None:
     try:
-        calls = msgspec.json.decode(run.get("/calls", status="running", limit=500))["calls"]
+        calls = run.calls(status="running", limit=500)
     except RunError as error:
         fail(run, error)
     if as_json:

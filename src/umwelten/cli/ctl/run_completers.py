@@ -55,27 +55,27 @@ def running_models(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 def running_scopes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Of what a setting is, where it is of a provider or lane; `auto` where that is a value."""
+    from umwelten.cli.ctl.changes import SCOPED
+
     key = str(ctx.params.get("key")).replace("_", "-")
     if ctx.params.get("values"):
         return []
     if key == "max-concurrency":
         return items_of(["auto"], incomplete)
-    if key not in ("provider-concurrency", "lane-rpm"):
+    if key not in SCOPED:
         return []
-    sign = "=" if key == "provider-concurrency" else ""
+    sign = "=" if key == SCOPED[0] else ""
     return [CompletionItem(f"{item.value}{sign}") for item in running_lanes(ctx, param, incomplete)]
 
 
 def running_calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The calls in flight, with what they are about."""
-    import json
-
     from umwelten.live.client import RunError
 
     found = []
     for run in _runs(ctx):
         try:
-            found += json.loads(run.get("/calls", status="running", limit=MOST_FILES))["calls"]
+            found += run.calls(status="running", limit=MOST_FILES)
         except RunError:
             continue
     return [

@@ -11,7 +11,7 @@ import click
 
 from umwelten.errors import UmweltenError, UsageError
 from umwelten.evaluation.spec import check_id
-from umwelten.live.client import NoAnswer, Refused, Run, RunError, RunGone, all_runs, ask_all
+from umwelten.live.client import NoAnswer, Refused, Run, RunError, RunGone, all_runs, ask_all, is_listed
 from umwelten.text.sanitize import one_line, safe
 from umwelten.text.suggestions import closest, did_you_mean
 
@@ -30,6 +30,7 @@ def find(given: str | None) -> Run:
         run for run, is_dead in zip(found, ask_all(found, lambda run: run.is_dead), strict=True) if is_dead
     ]
     living = [run for run in found if run not in dead]
+    dead = [run for run in dead if is_listed(run)]  # others have ended meanwhile
     if len(living) == 1:
         return living[0]
     if living:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import compress
 
 import click
 import msgspec
@@ -18,7 +19,7 @@ from umwelten.cli.ctl.runs import FAILED, fail, find
 from umwelten.cli.json_output import print_json
 from umwelten.cli.table_layout import cut, write_table
 from umwelten.evaluation.run_state import LaneState, RunPhase, RunState
-from umwelten.live.client import Run, RunError, RunGone, all_runs, ask_all
+from umwelten.live.client import Run, RunError, RunGone, all_runs, ask_all, is_listed
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line, safe
 
@@ -47,6 +48,11 @@ def show_all(*, as_json: bool) -> None:
     """Print a line for each run; ends with a status if one does not answer."""
     runs = all_runs()
     said = ask_all(runs, lambda run: run.state())
+    # One that has ended meanwhile is no longer listed; one that was killed is.
+    there = [
+        not isinstance(answer, RunGone) or is_listed(run) for run, answer in zip(runs, said, strict=True)
+    ]
+    runs, said = list(compress(runs, there)), list(compress(said, there))
     if as_json:
         print_json([_facts(run, answer) for run, answer in zip(runs, said, strict=True)])
     elif not runs:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from umwelten.cli.ctl.changes import KEYS, scoped, user_name, value_text
+from umwelten.cli.ctl.group import group
 from umwelten.errors import UsageError
 from umwelten.evaluation.run_state import Change, LaneState, ModelState, RunPhase, RunState
 from umwelten.live.client import Refused, Run, RunError
@@ -15,7 +16,6 @@ from umwelten.text.sanitize import one_line
 
 _STEP = 0.25
 _WIDTH = 200
-_WORDS = ("set", "pause", "resume", "stop", "retry-failed", "cancel")
 _TYPED: Mapping[ChangeKey, str] = {key: typed for typed, key in KEYS.items()}
 
 
@@ -93,15 +93,15 @@ def retry(kind: str = "") -> Asked:
     return Asked("POST", "/retry", {"kind": kind}, ("retry-failed", *(("--kind", kind) if kind else ())))
 
 
-def command(run: Run, words: tuple[str, ...]) -> str:
-    """Return the command that does the same."""
-    given = ("-i", run.id) if run.id in _WORDS else (run.id,)
+def command(id: str, words: Sequence[str]) -> str:
+    """Return the command that does so to the run of that id."""
+    given = ("-i", id) if id in group.commands else (id,)
     return one_line(shlex.join(["umwelten", "ctl", *given, *words]), _WIDTH)
 
 
 def tell(run: Run, asked: Asked) -> Told:
     """Have a run do it. Waits for the run, 5 s at most."""
-    typed = command(run, asked.words)
+    typed = command(run.id, asked.words)
     body = {**asked.body, "reason": "", "author": user_name(), "via": "ui"}
     try:
         done = run.change(asked.method, asked.path, body)

@@ -13,7 +13,8 @@ from rich.text import Text
 from umwelten.cli.top import actions, cells
 from umwelten.cli.top.actions import Asked
 from umwelten.cli.top.keyboard import Keyboard
-from umwelten.cli.top.watched import POLL_S, Key, RunWatcher, Seen
+from umwelten.cli.top.watched import POLL_S, RunWatcher, Seen
+from umwelten.live.client import Key
 from umwelten.text.sanitize import one_line
 
 KEYS = "p pause/resume   + - ceiling   x stop   q leave"

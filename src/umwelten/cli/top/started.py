@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from umwelten.cli.detach import Background, check_detachable, launch, show_file
+from umwelten.cli.top.actions import command
 from umwelten.cli.top.screen import check_terminal, show
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
@@ -80,6 +81,6 @@ def _say_how_to_come_back(background: Background) -> None:
     launched = background.launched
     name = safe(launched.id if launched is not None else str(background.child.pid))
     click.echo(f"{name} goes on (process {background.child.pid})", err=True)
-    for what, command in (("look", f"umwelten top {name}"), ("stop", f"umwelten ctl {name} stop")):
-        click.echo(f"  {what:7}{command}", err=True)
+    for what, typed in (("look", f"umwelten top {name}"), ("stop", command(name, ["stop"]))):
+        click.echo(f"  {what:7}{typed}", err=True)
     click.echo(f"  {'log':7}{background.log}", err=True)

@@ -11,7 +11,7 @@ import msgspec
 
 from umwelten.errors import UmweltenError
 from umwelten.evaluation.run_state import RunState
-from umwelten.live.client import Run, RunError, RunGone, all_runs
+from umwelten.live.client import Key, Run, RunError, RunGone, all_runs
 from umwelten.report.models import Overview
 from umwelten.report.queries import overviews
 from umwelten.store.reader import Reader
@@ -27,8 +27,6 @@ _CLOSING_S = 0.5
 
 _OUTCOME_S = 30.0
 """After its end, a run may still have to store what it came to."""
-
-Key = tuple[int, str, float]
 
 
 class Seen(NamedTuple):
@@ -47,17 +45,12 @@ class Seen(NamedTuple):
     @property
     def key(self) -> Key:
         """Return what tells it from others."""
-        return key_of(self.run)
+        return self.run.key
 
     @property
     def goes_on(self) -> bool:
         """Return whether it has not ended, as far as is known."""
         return not self.end
-
-
-def key_of(run: Run) -> Key:
-    """Return what tells a run from others of the same id."""
-    return run.file.pid, run.id, run.file.started_at
 
 
 class RunWatcher:
@@ -70,7 +63,7 @@ class RunWatcher:
         self._chosen = chosen
         self._watched: dict[Key, _Watched] = {}
         self._stopped = threading.Event()
-        self.looked_at: Key | None = None if chosen is None else key_of(chosen)
+        self.looked_at: Key | None = None if chosen is None else chosen.key
 
     def start(self) -> None:
         """Begin. What is there already is known when this returns, though not how it is."""
@@ -99,7 +92,7 @@ class RunWatcher:
 
     def _find(self) -> None:
         for run in all_runs() if self._chosen is None else [self._chosen]:
-            key = key_of(run)
+            key = run.key
             if key not in self._watched:
                 self._watched[key] = _Watched(run, self, self._stopped)
 
@@ -133,12 +126,12 @@ class _Watched:
                 self._trouble = str(error)
             else:
                 self._state, self._at, self._trouble = state, time.monotonic(), ""
-            self._stopped.wait(self._watcher.every_s(key_of(self._run)))
+            self._stopped.wait(self._watcher.every_s(self._run.key))
 
     def _has_ended(self) -> None:
         """Find out how: a run that was killed leaves its files, one that ends says in its store how."""
         self._stopped.wait(_CLOSING_S)
-        if key_of(self._run) in map(key_of, all_runs()):
+        if self._run.key in (run.key for run in all_runs()):
             self._is_dead, self._end = True, f"dead: process {self._run.file.pid} ended without a word"
             return
         self._end = "ended"

@@ -115,7 +115,7 @@ class RunKeys(Screen[None]):
 
     def ask(self, seen: Seen, asked: Asked) -> None:
         """Have a change made, in a thread: a run that is busy may take its time."""
-        self.say("asked", actions.command(seen.run, asked.words))
+        self.say("asked", actions.command(seen.run.id, asked.words))
 
         def work() -> None:
             told = actions.tell(seen.run, asked)

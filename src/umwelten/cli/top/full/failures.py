@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import msgspec
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -20,7 +19,7 @@ from umwelten.cli.top.full.dialogs import TextScreen
 from umwelten.cli.top.full.row_list import Row, RowList
 from umwelten.cli.top.watched import POLL_S, Seen
 from umwelten.errors import UmweltenError
-from umwelten.live.client import Run, RunError, RunGone
+from umwelten.live.client import Call, Run, RunError, RunGone
 from umwelten.report.queries.call_rows import call_row, call_rows
 from umwelten.store.reader import Reader
 from umwelten.text import formatting
@@ -31,7 +30,6 @@ _MOST = 5_000
 
 _PAGE = 500
 _WIDTH = 200
-Call = dict[str, Any]
 
 
 class FailureKinds(Screen[None]):
@@ -171,22 +169,19 @@ class FailedCalls(Screen[None]):
 def failed(run: Run, after: int) -> list[Call]:
     """Return the next failed calls: of the run, or of what it stored if it has ended."""
     try:
-        found = run.get("/calls", status="failed", text=1, after=after, limit=_PAGE)
+        return run.calls(status="failed", text=1, after=after, limit=_PAGE)
     except RunGone:
         with Reader.open(Path(run.file.folder)) as reader:
             return call_rows(reader, status="failed", after=after, limit=_PAGE, text=True)
-    calls: list[Call] = msgspec.json.decode(found)["calls"]
-    return calls
 
 
 def one_call(run: Run, number: int) -> Call | None:
     """Return a call with its attempts and its answer; `None` if there is none."""
     try:
-        found: Call = msgspec.json.decode(run.get(f"/calls/{number}", text=1))
+        return run.call(number, text=1)
     except RunGone:
         with Reader.open(Path(run.file.folder)) as reader:
             return call_row(reader, number, text=True)
-    return found
 
 
 def _whole(call: Call | None) -> str:

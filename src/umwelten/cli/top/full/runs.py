@@ -16,8 +16,9 @@ from umwelten.cli.top.full.base import RunKeys, set_text
 from umwelten.cli.top.full.dialogs import TextScreen
 from umwelten.cli.top.full.row_list import Row, RowList
 from umwelten.cli.top.full.stream import Stream
-from umwelten.cli.top.watched import POLL_S, Key, Seen
+from umwelten.cli.top.watched import POLL_S, Seen
 from umwelten.evaluation.run_state import LaneState, ModelState, RunState
+from umwelten.live.client import Key
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
