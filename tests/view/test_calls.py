@@ -158,9 +158,18 @@ def test_totals_are_those_of_the_report(asked, reader):
         figures.calls, figures.succeeded, figures.failed, figures.pending,
     ]  # fmt: skip
     assert totals["cost_usd"] == pytest.approx(overview.cost.total_usd)
-    assert [one["succeeded"] for one in totals["models"]] == [
-        one.figures.succeeded for one in overview.models
+    assert [totals[name] for name in ("input_tokens", "output_tokens")] == [
+        overview.cost.usage.input_tokens, overview.cost.usage.output_tokens,
+    ]  # fmt: skip
+    assert [(one["succeeded"], one["mean_s"]) for one in totals["models"]] == [
+        (one.figures.succeeded, one.figures.average_response_s) for one in overview.models
     ]
+
+
+def test_tokens_that_nobody_counted_are_unknown(tmp_path, serve):
+    work(tmp_path / "demo", spec(), ["a.txt"], lambda call: Done(answer(tokens=(None, None))))
+    totals = serve(tmp_path).get("/api/home").json["evaluations"][0]["totals"]
+    assert (totals["succeeded"], totals["input_tokens"], totals["output_tokens"]) == (1, None, None)
 
 
 def test_failures_are_told_by_kind_and_message_with_what_to_do(asked, monkeypatch):

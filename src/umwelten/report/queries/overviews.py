@@ -64,9 +64,9 @@ def overview(reader: Reader) -> Overview:
     Reads every call once; memory does not grow with their number.
     """
     connection = reader.connection
-    sums = _sums(connection)
-    everything = _total(list(sums.values()))
-    cells = _cells(connection)
+    sums = call_sums(connection)
+    everything = total_sums(list(sums.values()))
+    cells = calls_per_model(connection)
     columns = variants(connection)
     summary = _figures(
         connection, everything, cells * len(columns), _wall(connection), _peak(connection), model=None
@@ -75,9 +75,9 @@ def overview(reader: Reader) -> Overview:
     walls, peaks = _model_walls(connection), _model_peaks(connection)
 
     def model_row(number: int, variant: Variant) -> ModelRow:
-        own = sums.get(number, _Sums())
+        own = sums.get(number, Sums())
         wall, peak = walls.get(number, 0.0), peaks.get(number, 0)
-        cost = _cost(own)
+        cost = cost_of(own)
         return ModelRow(
             model=variant.model,
             figures=_figures(connection, own, cells, wall, peak, model=number),
@@ -92,7 +92,7 @@ def overview(reader: Reader) -> Overview:
     return Overview(
         evaluation=_evaluation(reader, columns, pending=summary.pending, failed=summary.failed),
         summary=summary,
-        cost=_cost(everything),
+        cost=cost_of(everything),
         models=models,
         errors=errors(reader),
         settings=reported_settings(reader),
@@ -110,16 +110,16 @@ def overview(reader: Reader) -> Overview:
 def summary(reader: Reader) -> EvaluationSummary:
     """Return what a list of evaluations shows: cheaper than `overview`, the same figures."""
     connection = reader.connection
-    everything = _total(list(_sums(connection).values()))
+    everything = total_sums(list(call_sums(connection).values()))
     columns = variants(connection)
-    calls = _cells(connection) * len(columns)
+    calls = calls_per_model(connection) * len(columns)
     pending = max(calls - everything.succeeded - everything.failed, 0)
     return EvaluationSummary(
         evaluation=_evaluation(reader, columns, pending=pending, failed=everything.failed),
         calls=calls,
         succeeded=everything.succeeded,
         failed=everything.failed,
-        cost=_cost(everything),
+        cost=cost_of(everything),
     )
 
 
@@ -185,7 +185,7 @@ def runs(reader: Reader) -> tuple[Run, ...]:
 # --- sums over calls ----------------------------------------------------------------------------
 
 
-class _Sums(FrozenStruct):
+class Sums(FrozenStruct):
     """Sums over calls, as SQL gives them."""
 
     succeeded: int = 0
@@ -204,7 +204,8 @@ class _Sums(FrozenStruct):
 _MOST = 10**12
 
 
-def _sums(connection: sqlite3.Connection) -> dict[int, _Sums]:
+def call_sums(connection: sqlite3.Connection) -> dict[int, Sums]:
+    """Return the sums by number of model, from one pass over the calls; none for a model without calls."""
     rows = connection.execute(
         f"""SELECT model_id, sum(status = {SUCCEEDED}) AS succeeded, sum(status = {FAILED}) AS failed,
             sum(time_s) AS time_s, total(CASE WHEN status = {SUCCEEDED} THEN response_s END) AS response_s,
@@ -215,27 +216,30 @@ def _sums(connection: sqlite3.Connection) -> dict[int, _Sums]:
             sum(min(cached_tokens, {_MOST})) AS cached_tokens
         FROM current_calls GROUP BY model_id"""
     )
-    return {row[0]: _Sums(**{name: row[name] for name in _Sums.__struct_fields__}) for row in rows}
+    return {row[0]: Sums(**{name: row[name] for name in Sums.__struct_fields__}) for row in rows}
 
 
-def _total(parts: list[_Sums]) -> _Sums:
+def total_sums(parts: list[Sums]) -> Sums:
+    """Return the sums of all; a figure that none of them knows is `None`."""
+
     def add(name: str) -> int | float | None:
         values = [value for part in parts if (value := getattr(part, name)) is not None]
         return sum(values) if values else None
 
-    added = {name: add(name) for name in _Sums.__struct_fields__} if parts else {}
-    return msgspec.structs.replace(_Sums(), **added)
+    added = {name: add(name) for name in Sums.__struct_fields__} if parts else {}
+    return msgspec.structs.replace(Sums(), **added)
 
 
-def _cells(connection: sqlite3.Connection) -> int:
-    """Calls per model."""
+def calls_per_model(connection: sqlite3.Connection) -> int:
+    """Return how many calls a model has, pending ones too."""
     row = connection.execute(
         "SELECT (SELECT count(*) FROM inputs WHERE active) * (SELECT repeats FROM evaluation)"
     ).fetchone()
     return int(row[0])
 
 
-def _cost(sums: _Sums) -> Cost:
+def cost_of(sums: Sums) -> Cost:
+    """Return what is known of the cost, and how many calls have no price."""
     unpriced = sums.succeeded + sums.failed - sums.reused - sums.priced
     known = [n for n in (sums.input_tokens, sums.output_tokens) if n is not None]
     return Cost(
@@ -252,7 +256,7 @@ def _cost(sums: _Sums) -> Cost:
 
 
 def _figures(
-    connection: sqlite3.Connection, sums: _Sums, calls: int, wall_s: float, peak: int, *, model: int | None
+    connection: sqlite3.Connection, sums: Sums, calls: int, wall_s: float, peak: int, *, model: int | None
 ) -> Figures:
     ended, answered = sums.succeeded + sums.failed, sums.succeeded - sums.reused
     return Figures(

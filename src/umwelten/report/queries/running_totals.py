@@ -17,15 +17,14 @@ from umwelten.report.queries.status import EvaluationStatus, Run, derive
 from umwelten.report.queries.variants import variants
 from umwelten.store.database import LOCK
 from umwelten.store.reader import Reader
-from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.types import FrozenStruct
-
-_MOST = 10**15
-"""Nano-USD of a call: a provider may state nonsense, and SQLite stops at sums past 64 bits."""
 
 
 class ModelTotals(FrozenStruct):
-    """A model, with several prompts one of them. `mean_s` is the mean response of answers."""
+    """A model, with several prompts one of them. `mean_s` is the mean response of answers.
+
+    `None`: unknown.
+    """
 
     model: str
     prompt: str | None
@@ -35,8 +34,8 @@ class ModelTotals(FrozenStruct):
     pending: int
     cost_usd: float | None
     unpriced: int
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     mean_s: float | None
 
 
@@ -49,8 +48,8 @@ class Totals(FrozenStruct):
     pending: int
     cost_usd: float | None
     unpriced: int
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     active_s: float
     attempts: int
     status: str
@@ -124,29 +123,27 @@ def head(reader: Reader, before: Head | None = None) -> Head:
 def totals(reader: Reader) -> Totals:
     """Return the counts and sums; it reads every call once."""
     connection = reader.connection
-    cells = connection.execute(
-        "SELECT (SELECT count(*) FROM inputs WHERE active) * (SELECT repeats FROM evaluation)"
-    ).fetchone()[0]
-    sums = {row["model_id"]: row for row in connection.execute(_SUMS)}
+    cells, sums = overviews.calls_per_model(connection), overviews.call_sums(connection)
+    everything = overviews.total_sums(list(sums.values()))
+    cost = overviews.cost_of(everything)
     models = tuple(
-        _model(one.model, one.prompt, cells, sums.get(number)) for number, one in variants(connection).items()
+        _model(one.model, one.prompt, cells, sums.get(number, overviews.Sums()))
+        for number, one in variants(connection).items()
     )
-    succeeded, failed = sum(one.succeeded for one in models), sum(one.failed for one in models)
     pending = sum(one.pending for one in models)
-    known = [one.cost_usd for one in models if one.cost_usd is not None]
     runs = overviews.runs(reader)
     return Totals(
         calls=cells * len(models),
-        succeeded=succeeded,
-        failed=failed,
+        succeeded=everything.succeeded,
+        failed=everything.failed,
         pending=pending,
-        cost_usd=sum(known) if known else None,
-        unpriced=sum(one.unpriced for one in models),
-        input_tokens=sum(one.input_tokens for one in models),
-        output_tokens=sum(one.output_tokens for one in models),
+        cost_usd=cost.total_usd,
+        unpriced=cost.unpriced_calls,
+        input_tokens=everything.input_tokens,
+        output_tokens=everything.output_tokens,
         active_s=sum(max(run.last_sign - run.started_at, 0.0) for run in runs),
         attempts=last_attempt(connection),
-        status=_status(reader, runs, pending, failed),
+        status=_status(reader, runs, pending, everything.failed),
         models=models,
     )
 
@@ -156,35 +153,20 @@ def last_attempt(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0])
 
 
-_SUMS = f"""SELECT model_id, sum(status = {SUCCEEDED}) AS succeeded, sum(status = {FAILED}) AS failed,
-        avg(CASE WHEN status = {SUCCEEDED} THEN response_s END) AS mean_s,
-        coalesce(sum(min(cost_nusd, {_MOST})), 0) AS cost_nusd,
-        count(CASE WHEN attempts > 0 THEN cost_nusd END) AS priced, sum(attempts = 0) AS reused,
-        coalesce(sum(min(input_tokens, {_MOST})), 0) AS input_tokens,
-        coalesce(sum(min(output_tokens, {_MOST})), 0) AS output_tokens
-    FROM current_calls GROUP BY model_id"""
-
-
-def _model(model: str, prompt: str | None, cells: int, row: sqlite3.Row | None) -> ModelTotals:
-    if row is None:
-        return ModelTotals(
-            model=model, prompt=prompt, calls=cells, succeeded=0, failed=0, pending=cells, cost_usd=None,
-            unpriced=0, input_tokens=0, output_tokens=0, mean_s=None,
-        )  # fmt: skip
-    ended = row["succeeded"] + row["failed"]
-    unpriced = ended - row["reused"] - row["priced"]
+def _model(model: str, prompt: str | None, cells: int, sums: overviews.Sums) -> ModelTotals:
+    cost = overviews.cost_of(sums)
     return ModelTotals(
         model=model,
         prompt=prompt,
         calls=cells,
-        succeeded=row["succeeded"],
-        failed=row["failed"],
-        pending=max(cells - ended, 0),
-        cost_usd=stats.usd(stats.total_cost(row["cost_nusd"], row["priced"], unpriced)),
-        unpriced=unpriced,
-        input_tokens=row["input_tokens"],
-        output_tokens=row["output_tokens"],
-        mean_s=stats.rounded(row["mean_s"]),
+        succeeded=sums.succeeded,
+        failed=sums.failed,
+        pending=max(cells - sums.succeeded - sums.failed, 0),
+        cost_usd=cost.total_usd,
+        unpriced=cost.unpriced_calls,
+        input_tokens=sums.input_tokens,
+        output_tokens=sums.output_tokens,
+        mean_s=stats.ratio(sums.response_s, sums.succeeded - sums.reused),
     )
 
 

@@ -76,7 +76,7 @@ function drawTop(place, head, totals, pace) {
       figure("Pending", totals ? grouped(totals.pending) : "…", left ? `about ${minutes(left)} to go` : null),
       figure("Spent", totals ? money(totals.cost_usd) : "…", totals?.unpriced ? `${counted(totals.unpriced, "call")} without a price` : null),
       figure("Pace", head.running ? (pace == null ? UNKNOWN : `${Number(pace.toPrecision(3))}/s`) : totals && totals.active_s > 0 ? `${Number((done / totals.active_s).toPrecision(3))}/s` : "–", head.running ? "attempts now" : totals ? `in ${seconds(totals.active_s)}` : null),
-      figure("Tokens", totals ? grouped(totals.output_tokens) : "…", totals ? `out, ${grouped(totals.input_tokens)} in` : null)),
+      figure("Tokens", totals ? tokens(totals.output_tokens) : "…", totals ? `out, ${tokens(totals.input_tokens)} in` : null)),
     element("p", { class: "note" }, `${head.running ? "Started" : "Last run"} ${moment(head.running ? head.started_at : head.seen_at)}, ${counted(head.runs, "run")}. The report: `,
       element("code", {}, `umwelten eval report ${head.id} -o ${head.id}.html`)));
 }
@@ -91,8 +91,8 @@ function drawModels(place, id, totals) {
     element("td", { class: one.failed ? "n bad" : "n" }, one.failed ? element("a", { href: address("calls", id, { model: one.model, prompt: one.prompt, status: "failed" }) }, grouped(one.failed)) : "0"),
     element("td", { class: "n" }, grouped(one.pending)),
     element("td", { class: "n" }, seconds(one.mean_s)),
-    element("td", { class: "n" }, grouped(one.input_tokens)),
-    element("td", { class: "n" }, grouped(one.output_tokens)),
+    element("td", { class: "n" }, tokens(one.input_tokens)),
+    element("td", { class: "n" }, tokens(one.output_tokens)),
     element("td", { class: "n" }, spent(one))));
   const titles = ["Model", ...(several ? ["Prompt"] : []), "#Answered", "#Failed", "#Pending", "#Mean response", "#Tokens in", "#Tokens out", "#Spent"];
   const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
