@@ -144,6 +144,40 @@ def test_a_pause_ends_by_itself_after_its_time(server: Provider, tmp_path: Path)
     assert [row["key"] for row in journal(tmp_path)] == ["pause", "resume"]
 
 
+def test_a_pause_without_an_end_replaces_one_that_has_one(server: Provider, tmp_path: Path) -> None:
+    with controlled_run(tmp_path, server, ["one:a"], files=30, max_concurrency=5) as run:
+        until(lambda: run.tally.succeeded >= 5, "5 answers")
+        assert "goes on in" in run.run_control.pause(BY, for_s=60).note
+        change = run.run_control.pause(BY)
+        assert change.journalled and "no longer goes on by itself" in change.note
+        assert run.run_control.pause(BY).journalled is None
+        assert "goes on in" in run.run_control.pause(BY, for_s=60).note
+        run.run_control.resume(BY)
+        run.end()
+        elapsed_s = run.run_control.state().elapsed_s
+        assert elapsed_s == run.run_control.state().elapsed_s, "it ended"
+    assert [json.loads(row["new"]) for row in journal(tmp_path)] == [
+        {"for_s": 60},
+        True,
+        {"for_s": 60},
+        False,
+    ]
+
+
+def test_what_would_have_no_effect_any_more_is_refused(server: Provider, tmp_path: Path) -> None:
+    with controlled_run(tmp_path, server, ["one:a"], files=30, max_concurrency=1) as run:
+        until(lambda: run.tally.succeeded >= 2, "2 answers")
+        server.use(Profile(default=Behaviour(latency_s=60)))
+        until(lambda: server.ledger.in_flight > 0, "a long call")
+        run.run_control.stop(BY)
+        for change in (lambda: run.run_control.set("max_cost", 1, BY), lambda: run.run_control.pause(BY)):
+            with pytest.raises(UsageError, match="about to end"):
+                change()
+        run.run_control.stop(BY, now=True)
+        run.end()
+    assert [row["key"] for row in journal(tmp_path)] == ["stop", "stop"]
+
+
 def test_a_rate_holds_from_then_on(server: Provider, tmp_path: Path) -> None:
     with controlled_run(tmp_path, server, ["one:a"], files=300, max_concurrency=20) as run:
         until(lambda: run.tally.succeeded >= 20, "20 answers")

@@ -25,6 +25,7 @@ from umwelten.types import ModelRef
 T = TypeVar("T")
 
 ENDED = "the run has ended"
+AFTERWARDS = "Use `umwelten eval resume` once it has."
 
 
 @dataclass(eq=False)
@@ -128,6 +129,11 @@ class LiveRun:
     def _check(self) -> None:
         if self._ended or not self.engine.is_running:
             raise UsageError(ENDED)
+
+    def check_open(self, hint: str) -> None:
+        """Raise `UsageError` where no further call starts, so that a change would have no effect."""
+        if self.engine.is_closed:
+            raise UsageError("the run is about to end, and starts no further call", hint)
 
     def tell_texts(self, wanted: bool) -> None:
         """Tell of pieces of streamed answers, of calls that start from now on, as long as they are wanted."""

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from umwelten.errors import UsageError
-from umwelten.evaluation.live_run import ENDED, LiveRun
+from umwelten.evaluation.live_run import AFTERWARDS, ENDED, LiveRun
 from umwelten.evaluation.preflight import check_priced
 from umwelten.evaluation.requeued import requeued
-from umwelten.evaluation.run_changes import Planned, author, not_paused, planned, seconds, stays_paused
+from umwelten.evaluation.run_changes import OFF, Planned, author, not_paused, planned, seconds, stays_paused
 from umwelten.evaluation.run_state import Author as Author
 from umwelten.evaluation.run_state import Change as Change
 from umwelten.evaluation.run_state import ChangeState, RunState
@@ -82,11 +82,12 @@ class RunControl:
     ) -> Change:
         """Change a setting, given as the option of that name takes it, as a text or as a value."""
         live, by = self._live(), author(by)
-        if str(key).replace("-", "_") == ChangeKey.MAX_COST and value is not None:
+        if str(key).replace("-", "_") == ChangeKey.MAX_COST and value not in (None, *OFF):
             check_priced(self._evaluation.spec, self._evaluation.prices)
             self._count_earlier_costs(live)
 
         def change() -> tuple[Planned, Any]:
+            live.check_open(AFTERWARDS)
             plan = planned(live, key, value, scope)
             if dry_run:
                 return plan, None
@@ -119,11 +120,11 @@ class RunControl:
         live, by, for_s = self._live(), author(by), seconds(for_s)
 
         def change() -> tuple[Planned, Any]:
+            live.check_open(AFTERWARDS)
             plan = self._planned_pause(live, scope, for_s)
-            already = scope in live.paused
-            self._set_timer(live, scope, for_s, by)
-            if already and for_s is None:
+            if for_s is None and scope in live.paused and live.paused[scope] is None:
                 return plan, None
+            self._set_timer(live, scope, for_s, by)
             plan.act()
             stored = self._journal(live, plan.key, plan.old, plan.new, by, scope)
             live.engine.look_again()
@@ -143,10 +144,12 @@ class RunControl:
 
         in_flight = sum(lane.own_in_flight for lane in lanes) + sum(map(live.pool.in_flight_of, models))
         note = f"{in_flight:,} in flight may end" if in_flight else "nothing is in flight"
-        if for_s is not None:
-            note += f"; it goes on in {minutes(for_s)}"
         if scope in live.paused:
             note = "it is paused already"
+        if for_s is not None:
+            note += f"; it goes on in {minutes(for_s)}"
+        elif live.paused.get(scope) is not None:
+            note += "; it no longer goes on by itself"
         new = True if for_s is None else {"for_s": for_s}
         return Planned(ChangeKey.PAUSE, scope in live.paused, new, act, scope, note)
 
@@ -245,8 +248,7 @@ class RunControl:
         wanted, made = [failed for failed in found if failed.model in numbers], 0
 
         def some(failed: Sequence[FailedCall]) -> int:
-            if live.engine.is_closed:
-                raise UsageError("the run is about to end", "Use `umwelten eval retry` once it has.")
+            live.check_open("Use `umwelten eval retry` once it has.")
             again = self._pick(live, failed)
             if again:
                 live.tell(requeued(again, live.models))

@@ -56,6 +56,7 @@ class LaneState(FrozenStruct):
     rate: str | None = None
     wait: LaneWait | None = None
     stopped: str | None = None
+    unpriced_calls: int = 0
 
 
 class ModelState(FrozenStruct):
@@ -69,6 +70,7 @@ class ModelState(FrozenStruct):
     cost_usd: float | None
     paused: bool = False
     stopped: str | None = None
+    unpriced_calls: int = 0
 
 
 class ChangeState(FrozenStruct):
@@ -86,7 +88,8 @@ class ChangeState(FrozenStruct):
 
 
 class RunState(FrozenStruct):
-    """See the module's text. Costs are US dollars, `None` where not known; times are Unix seconds.
+    """See the module's text. Costs are US dollars, `None` where not known, without those of the
+    `unpriced_calls`; times are Unix seconds.
 
     `done` counts calls with an answer, of earlier runs too; `failed` those that this run gave up. `total` is
     of what is known so far unless `complete`. `quiet`: nothing is in flight and everything is committed, so a
@@ -120,6 +123,7 @@ class RunState(FrozenStruct):
     changes: tuple[ChangeState, ...] = ()
     status: str | None = None
     reason: str | None = None
+    unpriced_calls: int = 0
 
 
 class Author(FrozenStruct):

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _DIGITS = 3
 
-
 _GOES_ON = (RunPhase.STARTING, RunPhase.RUNNING)
 """Where a time left means something: nobody knows when a pause ends."""
 
@@ -72,7 +71,7 @@ class RunWatch:
             version=__version__,
             phase=phase,
             started_at=now if started is None else started.at_unix,
-            elapsed_s=0.0 if started is None else now - started.at_unix,
+            elapsed_s=self._elapsed(now),
             paused_s=self._paused(live),
             quiet=live is None or live.engine.is_quiet,
             total=tally.total,
@@ -84,6 +83,7 @@ class RunWatch:
             tokens_per_s=round(board.tokens_per_s, _DIGITS),
             left_s=None if phase not in _GOES_ON or board.left_s is None else round(board.left_s, _DIGITS),
             cost_usd=_usd(tally.cost_nusd, tally.unpriced),
+            unpriced_calls=tally.unpriced,
             input_tokens=tally.input_tokens,
             output_tokens=tally.output_tokens,
             settings={} if live is None else live.settings,
@@ -104,6 +104,12 @@ class RunWatch:
         if live.engine.is_closed:
             return RunPhase.STOPPING
         return RunPhase.PAUSED if "" in live.paused else RunPhase.RUNNING
+
+    def _elapsed(self, now: float) -> float:
+        started, finished = self._tally.started, self._tally.finished
+        if finished is not None:
+            return finished.wall_s
+        return 0.0 if started is None else now - started.at_unix
 
     def _paused(self, live: LiveRun | None) -> float:
         since = self._paused_since
@@ -131,6 +137,7 @@ class RunWatch:
             failed=sums.failed,
             retries=sums.retries,
             cost_usd=_usd(sums.cost_nusd, sums.unpriced),
+            unpriced_calls=sums.unpriced,
             paused=live.pool.paused_since(lane) is not None,
             rate=live.rates.get(lane.name, live.rates.get(lane.group)),
             wait=_wait(view),
@@ -153,6 +160,7 @@ class RunWatch:
                     failed=sums.failed,
                     in_flight=0 if live is None else sum(map(live.pool.in_flight_of, of)),
                     cost_usd=_usd(sums.cost_nusd, sums.unpriced),
+                    unpriced_calls=sums.unpriced,
                     paused=live is not None and bool(of) and all(map(live.pool.is_paused, of)),
                     stopped=None if stopped is None else stopped.message,
                 )

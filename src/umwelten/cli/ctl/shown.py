@@ -171,7 +171,7 @@ def _write_head(run: Run, state: RunState) -> None:
         f"  calls   {calls}",
         f"  pace    {pace}{left}",
         f"  time    {formatting.minutes(state.elapsed_s)}{paused}",
-        f"  cost    {formatting.money(state.cost_usd)}",
+        f"  cost    {formatting.short_cost(state.cost_usd, state.unpriced_calls)}",
         f"  run     process {state.pid}, {state.folder}",
         f"  limits  {_settings(state)}",
     ]
@@ -206,7 +206,7 @@ def _row(run: Run, answer: RunState | RunError) -> list[str]:
         str(answer.in_flight),
         formatting.short(answer.calls_per_s),
         formatting.UNKNOWN if answer.left_s is None else formatting.minutes(answer.left_s),
-        formatting.money(answer.cost_usd),
+        formatting.short_cost(answer.cost_usd, answer.unpriced_calls),
         str(answer.pid),
         folder,
     ]
@@ -294,7 +294,7 @@ def _write_models(state: RunState) -> None:
         [
             one_line(model.model, _WIDTH),
             *map(str, (model.done, model.total, model.failed, model.in_flight)),
-            formatting.money(model.cost_usd),
+            formatting.short_cost(model.cost_usd, model.unpriced_calls),
             one_line(f"stopped: {model.stopped}" if model.stopped else "paused" * model.paused, _WIDTH),
         ]
         for model in state.models

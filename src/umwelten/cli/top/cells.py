@@ -89,7 +89,7 @@ def run_row(seen: Seen) -> list[str]:
         f"{state.in_flight:,}" if seen.goes_on else "0",
         formatting.short(state.calls_per_s) if seen.goes_on else formatting.UNKNOWN,
         _left(state) if seen.goes_on else formatting.UNKNOWN,
-        formatting.money(state.cost_usd),
+        formatting.short_cost(state.cost_usd, state.unpriced_calls),
         str(seen.run.file.pid),
     ]
 
@@ -106,7 +106,10 @@ def head(seen: Seen) -> list[str]:
     if seen.goes_on:
         parts.append(f"{state.in_flight:,} in flight")
         parts += [] if _left(state) == formatting.UNKNOWN else [f"about {_left(state)} left"]
-    parts += [formatting.money(state.cost_usd), formatting.minutes(state.elapsed_s)]
+    parts += [
+        formatting.short_cost(state.cost_usd, state.unpriced_calls),
+        formatting.minutes(state.elapsed_s),
+    ]
     parts += [f"paused {formatting.minutes(state.paused_s)}"] if state.paused_s else []
     if seen.goes_on:
         parts.append(f"{formatting.short(state.calls_per_s)} calls/s")
@@ -124,7 +127,7 @@ def model_row(model: ModelState) -> list[str]:
         bar(model.done, model.total, 10),
         f"{model.failed:,}",
         f"{model.in_flight:,}",
-        formatting.money(model.cost_usd),
+        formatting.short_cost(model.cost_usd, model.unpriced_calls),
         one_line(note, WIDTH),
     ]
 
