@@ -27,13 +27,17 @@ from umwelten.types import Failure, FailureKind, FinishReason, ModelRef
 
 
 class LaneTally:
-    """Sums of one lane, or of one model. `time_s` is that of all attempts of the calls that ended."""
+    """Sums of one lane, or of one model. `time_s` is that of all attempts of the calls that ended.
+
+    `priced` and `unpriced` count those whose cost is known and is not; one that is made again counts twice.
+    """
 
     __slots__ = (
         "cost_nusd",
         "failed",
         "input_tokens",
         "output_tokens",
+        "priced",
         "retries",
         "succeeded",
         "time_s",
@@ -41,7 +45,7 @@ class LaneTally:
     )
 
     def __init__(self) -> None:
-        self.succeeded = self.failed = self.retries = self.unpriced = 0
+        self.succeeded = self.failed = self.retries = self.priced = self.unpriced = 0
         self.input_tokens = self.output_tokens = self.cost_nusd = 0
         self.time_s = 0.0
 
@@ -87,7 +91,7 @@ class Tally:
         self.total = self.done_before = self.succeeded = self.failed = self.retries = self.asked_again = 0
         self.pending: dict[str, int] = {}
         self.complete = True
-        self.input_tokens = self.output_tokens = self.cost_nusd = self.unpriced = 0
+        self.input_tokens = self.output_tokens = self.cost_nusd = self.priced = self.unpriced = 0
         self.time_s = 0.0
         self.failures: dict[str, int] = {}
         self.examples: dict[str, Failure] = {}
@@ -182,6 +186,7 @@ class Tally:
             if event.cost_nusd is None:
                 tally.unpriced += 1
             else:
+                tally.priced += 1
                 tally.cost_nusd += event.cost_nusd
 
 

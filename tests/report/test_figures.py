@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from umwelten.api.argument_names import as_argument
 from umwelten.cli.flag_names import as_flag
-from umwelten.events import CallFailed, CallSucceeded, LaneStopped, RunFinished, RunStarted
+from umwelten.events import CallFailed, CallsRequeued, CallSucceeded, LaneStopped, RunFinished, RunStarted
 from umwelten.providers.protocol import Vendor
 from umwelten.report import stats
 from umwelten.report.advice import advice, advice_on_model
-from umwelten.report.run_summary import summarize
+from umwelten.report.run_summary import RecordCount, summarize
 from umwelten.tally import Tally
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line, safe
@@ -270,6 +270,17 @@ def test_figures_add_up():
     assert (found.cost_usd, found.unpriced_calls) == (0.000003, 1)
     (group,) = found.failures
     assert (group.kind, group.count, group.example) == ("bad_request", 1, "404: model not found")
+
+
+def test_a_failed_call_that_is_made_again_counts_once_and_an_unknown_cost_stays_unknown():
+    seen, invalid = RecordCount(), Failure(kind=FailureKind.SCHEMA, message="no JSON")
+    again = CallsRequeued(calls=1, kinds={"schema": 1}, lanes={"google": 1}, models={str(FLASH): 1})
+    events = (ended(1, invalid, None), again, ended(1, GOOD, None))
+    for event in events:
+        seen(event)
+    found = summarize(tally_of(*events), folder="f", resume="r", seen=seen)
+    assert (found.succeeded, found.failed, found.records, found.cost_usd) == (1, 0, None, None)
+    assert found.models[0].cost_usd is None
 
 
 def test_a_stopped_lane_names_its_key():

@@ -152,7 +152,7 @@ class JobProgress:
         name = "" if tally.started is None else f"{one_line(tally.started.id, 40)}: "
         parts = [f"{name}{done:,} of {total:,} calls" + ("" if tally.complete else " so far")]
         parts += [f"{tally.failed:,} failed"] if tally.failed else []
-        known = tally.done > tally.unpriced or not tally.done
+        known = tally.priced or not tally.unpriced
         parts.append(formatting.cost(tally.cost_nusd / 1e9 if known else None, tally.unpriced))
         if tally.finished is not None:
             parts.append(f"{tally.finished.status} in {formatting.seconds(passed)}")

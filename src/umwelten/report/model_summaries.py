@@ -56,7 +56,6 @@ def _took_part(tally: Tally, name: str) -> bool:
 def _summary(tally: Tally, name: str, times: ModelTimes | None) -> ModelSummary:
     sums, plan = tally.models.get(name), tally.by_model.get(name)
     done = 0 if sums is None else sums.succeeded + sums.failed
-    unpriced = 0 if sums is None else sums.unpriced
     return ModelSummary(
         model=name,
         succeeded=0 if sums is None else sums.succeeded,
@@ -66,7 +65,7 @@ def _summary(tally: Tally, name: str, times: ModelTimes | None) -> ModelSummary:
         input_tokens=0 if sums is None else sums.input_tokens,
         output_tokens=0 if sums is None else sums.output_tokens,
         cost_usd=stats.usd(
-            stats.total_cost(0 if sums is None else sums.cost_nusd, done - unpriced, unpriced)
+            0 if sums is None else stats.total_cost(sums.cost_nusd, sums.priced, sums.unpriced)
         ),
-        unpriced_calls=unpriced,
+        unpriced_calls=0 if sums is None else sums.unpriced,
     )

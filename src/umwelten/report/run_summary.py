@@ -162,6 +162,7 @@ class RecordCount:
             self._failed(event)
         elif isinstance(event, CallsRequeued):
             self.groups.take_back(event.kinds)
+            self._counts["failed"] -= event.kinds.get(FailureKind.SCHEMA, 0)
         elif isinstance(event, AttemptFailed):
             self.again.setdefault(event.lane, Counter())[str(event.failure.kind)] += 1
 
@@ -214,7 +215,7 @@ def summarize(
     failures = _failures(tally, seen, providers, advise)
     missing = ended.missing_texts if ended else 0
     left = bool(pending or tally.failed or missing)
-    cost = stats.total_cost(tally.cost_nusd, tally.done - tally.unpriced, tally.unpriced)
+    cost = stats.total_cost(tally.cost_nusd, tally.priced, tally.unpriced)
     return RunSummary(
         id=tally.started.id if tally.started else "",
         status=ended.status if ended else RunStatus.INTERRUPTED,

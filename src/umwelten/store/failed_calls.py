@@ -25,7 +25,7 @@ def failed_calls(
     """Return the calls that this run gave up, all or those of a kind of failure or about an input."""
     rows = connection.execute(
         """SELECT c.id, coalesce(c.error_kind, ''), coalesce((SELECT a.served_by FROM attempts a
-             WHERE a.call_id = c.id AND a.run_id = c.run_id ORDER BY a.id DESC LIMIT 1), '')
+             WHERE a.call_id = c.id ORDER BY a.id DESC LIMIT 1), '')
            FROM calls c CROSS JOIN inputs i ON i.id = c.input_id
            WHERE c.status = ? AND c.run_id = ? AND (? = '' OR c.error_kind = ?) AND (? = '' OR i.name = ?)""",
         (FAILED, run_id, kind, kind, input_name, input_name),

@@ -149,7 +149,7 @@ class Watch:
             in_flight=sum(view.in_flight for view in views),
             calls_per_s=self._pace.calls_per_s,
             tokens_per_s=self._pace.tokens_per_s,
-            cost=_cost(tally, ended),
+            cost=_cost(tally),
             elapsed_s=now - self._began,
             left_s=None if left is None else left.seconds,
             lanes=tuple(self._lane(view, now) for view in views),
@@ -243,7 +243,7 @@ class Watch:
             ended=tally.ended,
             failed=tally.failed,
             retries=tally.retries,
-            cost=_cost(tally, tally.ended),
+            cost=_cost(tally),
             state=state,
             stopped=view.stopped is not None,
             brief=brief,
@@ -278,7 +278,7 @@ class Watch:
             in_flight=in_flight,
             calls_per_s=calls_per_s,
             tokens_per_s=tokens_per_s,
-            cost=_cost(tally, tally.ended),
+            cost=_cost(tally),
             state=state,
             brief=brief,
             ended=ended,
@@ -306,12 +306,10 @@ def _wait_s(view: LaneView) -> float:
     return view.waiting_s or 0.0
 
 
-def _cost(tally: Tally | LaneTally, ended: int) -> str:
+def _cost(tally: Tally | LaneTally) -> str:
     """Short, for a column: `$0.0123`, `$0.0123+?`, `?`."""
-    known = stats.usd(stats.total_cost(tally.cost_nusd, ended - tally.unpriced, tally.unpriced))
-    if known is None:
-        return "?"
-    return formatting.money(known) + ("+?" if tally.unpriced else "")
+    known = stats.usd(stats.total_cost(tally.cost_nusd, tally.priced, tally.unpriced))
+    return "?" if known is None else formatting.short_cost(known, tally.unpriced)
 
 
 def _state(view: LaneView) -> tuple[str, str]:
