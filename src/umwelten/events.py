@@ -85,6 +85,8 @@ class WaitReason(StrEnum):
     """The tools that its calls called are being run."""
     PAUSED = "paused"
     """Somebody paused it."""
+    WORKERS = "workers"
+    """No worker is there to make attempts."""
     COST = "cost"
     """The next call may not fit under the cap of costs before others have ended."""
     SLOTS = "slots"

@@ -55,7 +55,8 @@ class StoredSpec(FrozenStruct):
 class AttemptRecord(FrozenStruct):
     """One attempt that ended. `number` counts from 1 within the call; `served_by` names the lane.
 
-    `step`: it was for that request of a call with several.
+    `step`: it was for that request of a call with several. `worker` is the number of the worker that made it,
+    `None` for the process itself. `late`: it was recorded as lost before, which this replaces.
     """
 
     call: Call
@@ -65,6 +66,8 @@ class AttemptRecord(FrozenStruct):
     cost_nusd: int | None = None
     served_by: str | None = None
     step: int = 1
+    worker: int | None = None
+    late: bool = False
 
 
 class ToolTotals(FrozenStruct):
@@ -204,7 +207,26 @@ class ChangeRecord(FrozenStruct):
     reason: str = ""
 
 
+class WorkerRecord(FrozenStruct):
+    """A worker of a run on several processes, as it is now: the latest record of a `number` counts.
+
+    `node` is what its cluster calls the machine, `address` that machine's address. Times are Unix seconds.
+    `left_at` is `None` while it is there; `why` says why it left. `calls` are the attempts it made, `cpu_s`
+    the seconds of processor time it used, `None` if not known.
+    """
+
+    number: int
+    node: str
+    address: str
+    pid: int
+    joined_at: float
+    left_at: float | None = None
+    why: str = ""
+    calls: int = 0
+    cpu_s: float | None = None
+
+
 Committable = CallRecord | StepRecord | ToolCallsRecord | ChangeRecord
 """The records of which it is told when they are safe."""
 
-Record = AttemptRecord | CallRecord | StepRecord | ToolCallsRecord | LimitRecord | ChangeRecord
+Record = AttemptRecord | CallRecord | StepRecord | ToolCallsRecord | LimitRecord | ChangeRecord | WorkerRecord

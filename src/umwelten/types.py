@@ -392,6 +392,8 @@ class FailureKind(StrEnum):
     """Answered and paid for, but the calls of tools came to no answer."""
     SUPERSEDED = "superseded"
     """Of an attempt alone: the call was sent twice, and the other attempt was answered first."""
+    LOST = "lost"
+    """The worker that made the attempt is gone: nobody knows whether it was answered and charged."""
 
 
 EXHAUSTED_CODE = "exhausted"

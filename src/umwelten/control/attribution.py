@@ -22,6 +22,7 @@ class Reason(StrEnum):
     TOOLS = "tools"
     COST = "cost"
     PAUSED = "paused"
+    WORKERS = "workers"
     NO_WORK = "no_work"
     CPU = "cpu"
 
@@ -32,8 +33,8 @@ class Attribution(FrozenStruct):
     `requests_s`, `tokens_s`: the provider's limits. `concurrency_s`: all slots were taken. `latency_s`:
     all work was under way. `backoff_s`: what was left waited after failures. `tools_s`: the tools of all
     that was left were being run. `cost_s`: for the cost cap. `paused_s`: somebody had paused it.
-    `no_work_s`: nothing to do. `cpu_s`: a call could have started and we were busy. `held_to_known`: of
-    the limits, one that the user set was met last.
+    `workers_s`: no worker was there to make attempts. `no_work_s`: nothing to do. `cpu_s`: a call could have
+    started and we were busy. `held_to_known`: of the limits, one that the user set was met last.
     """
 
     lane: str
@@ -46,6 +47,7 @@ class Attribution(FrozenStruct):
     tools_s: float = 0.0
     cost_s: float = 0.0
     paused_s: float = 0.0
+    workers_s: float = 0.0
     no_work_s: float = 0.0
     cpu_s: float = 0.0
     limit: float = 0.0
@@ -124,6 +126,7 @@ _WAITED: dict[Reason, tuple[str, Wording]] = {
     ),
     Reason.COST: ("stopped by the cost cap", Phrase("raise {option:max_cost} and resume")),
     Reason.PAUSED: ("paused", "nothing was started until it was resumed"),
+    Reason.WORKERS: ("without workers", "nothing was started until a worker was there"),
     Reason.NO_WORK: ("without work", "it was not what the run waited for"),
     Reason.CPU: ("waiting for this machine", "it was too busy; more concurrency would not help"),
 }

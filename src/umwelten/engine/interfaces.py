@@ -47,7 +47,9 @@ class AttemptResult(FrozenStruct):
     """An attempt that ended. `key` is the call's identity, `content` the hash of the input's bytes.
 
     `kept` is the hash of what was sent where that is kept, else empty. `step`: it was for that request of a
-    call with tools.
+    call with tools. `worker` is the number of the worker that made it, `None` for this process. `away`: that
+    worker did not answer for a while, so that the attempt says nothing about the provider's speed or limits.
+    `assignment` is the worker's number for the attempt, by which the end of a lost one is told later.
     """
 
     outcome: AttemptOutcome
@@ -57,6 +59,9 @@ class AttemptResult(FrozenStruct):
     cost_nusd: int | None = None
     step: int = 1
     kept: bytes = b""
+    worker: int | None = None
+    away: bool = False
+    assignment: int = 0
 
 
 class AttemptRunner(Protocol):

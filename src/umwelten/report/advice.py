@@ -45,6 +45,7 @@ _ADVICE: dict[str, Wording] = {
         "raise {option:max_steps} if the model needed more requests, say in the prompt when to call a tool, "
         "or take another model; `umwelten eval show` has each step"
     ),
+    "lost": Phrase("look at what ended the workers, such as memory; {option:resume} tries these calls again"),
     "superseded": "nothing is to be done: the call's other attempt was answered",
     "memory": Phrase("use a smaller model, or fewer calls in flight ({option:provider_concurrency})"),
 }

@@ -7,11 +7,19 @@ import re
 
 import msgspec
 
-from umwelten.records import AttemptRecord, CallRecord, ChangeRecord, LimitRecord, StepRecord, ToolCallsRecord
+from umwelten.records import (
+    AttemptRecord,
+    CallRecord,
+    ChangeRecord,
+    LimitRecord,
+    StepRecord,
+    ToolCallsRecord,
+    WorkerRecord,
+)
 from umwelten.store.tables import FAILED, SUCCEEDED
 from umwelten.store.text_file_names import inside, is_text_name, text_name
 from umwelten.tool_calls import UNRESOLVED, ToolCallState, ToolOutcome
-from umwelten.types import LONGEST_NAME, Failure, FrozenStruct, Outcome, Reply, Usage
+from umwelten.types import LONGEST_NAME, Failure, FailureKind, FrozenStruct, Outcome, Reply, Usage
 
 Row = tuple[object, ...]
 
@@ -40,7 +48,7 @@ class Insert(FrozenStruct):
         return f"{self.into} VALUES {', '.join([self.row] * rows)} {self.after}"
 
 
-INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 22})")
+INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 23})")
 INSERT_STEP = Insert(into="REPLACE INTO steps", row=f"(?{', ?' * 11})", most=8)
 INSERT_TOOL_CALL = Insert(into="REPLACE INTO tool_calls", row=f"(?{', ?' * 11})", most=8)
 DELETE_STEPS = "DELETE FROM steps WHERE call_id = ? AND number >= ?"
@@ -49,6 +57,11 @@ INSERT_LIMIT = Insert(into="INSERT INTO limit_changes", row="(?, ?, ?, ?, ?, ?)"
 INSERT_CHANGE = Insert(
     into="INSERT INTO changes (run_id, at, author, via, key, scope, old, new, reason)",
     row="(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+)
+INSERT_WORKER = Insert(into="REPLACE INTO workers", row=f"(?{', ?' * 9})")
+DELETE_LOST = (
+    "DELETE FROM attempts WHERE call_id = ? AND number = ? AND run_id = ? AND error_kind = "
+    f"'{FailureKind.LOST}'"
 )
 INSERT_ANSWER = Insert(
     into="REPLACE INTO answers (call_id, text, reasoning, data, marks)", row="(?, ?, ?, ?, ?)", most=8
@@ -169,6 +182,7 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
         usage_details(usage, _api(outcome)),
         name(record.served_by),
         record.step,
+        record.worker,
     )
 
 
@@ -278,6 +292,22 @@ def change_row(record: ChangeRecord, run_id: int) -> Row:
     """Return the values for INSERT_CHANGE."""
     said = (record.author, record.via, record.key, record.scope, record.old, record.new, record.reason)
     return (run_id, record.at, *map(clean, said))
+
+
+def worker_row(record: WorkerRecord, run_id: int) -> Row:
+    """Return the values for INSERT_WORKER."""
+    return (
+        run_id,
+        record.number,
+        clean(record.node),
+        clean(record.address),
+        record.pid,
+        record.joined_at,
+        record.left_at,
+        clean(record.why),
+        record.calls,
+        record.cpu_s,
+    )
 
 
 def json_text(value: object) -> str:

@@ -286,4 +286,21 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     ALTER TABLE calls ADD COLUMN sent INTEGER;  -- the question in contents; NULL: not kept
     """,
+    """
+    -- Processes that make the attempts of a run, where it is not the process of the run itself.
+    CREATE TABLE workers (
+      run_id    INTEGER NOT NULL,
+      worker    INTEGER NOT NULL,               -- from 1 within the run
+      node      TEXT NOT NULL,                  -- as its cluster calls the machine
+      address   TEXT NOT NULL,
+      pid       INTEGER NOT NULL,
+      joined_at REAL NOT NULL,
+      left_at   REAL,                           -- NULL: it was there until the end, or still is
+      why       TEXT NOT NULL,                  -- why it left, '' while it is there
+      calls     INTEGER NOT NULL,               -- attempts that it made
+      cpu_s     REAL,
+      PRIMARY KEY (run_id, worker)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE attempts ADD COLUMN worker INTEGER; -- of the same run; NULL: the process itself
+    """,
 )

@@ -22,6 +22,7 @@ from umwelten.records import (
     LimitRecord,
     StepRecord,
     ToolCallsRecord,
+    WorkerRecord,
 )
 from umwelten.store import rows
 from umwelten.store.contents import Content, ContentLog, content_rows
@@ -44,6 +45,7 @@ Item = (
     | ToolCallsRecord
     | LimitRecord
     | ChangeRecord
+    | WorkerRecord
     | Literal["write now"]
 )
 # Its call, its name, the text, and the record beside it.
@@ -67,18 +69,22 @@ class _Group:
         "contents",
         "gone",
         "limits",
+        "lost",
         "outdated",
         "records",
         "steps",
         "texts",
         "tool_calls",
         "undone",
+        "workers",
     )
 
     def __init__(self, items: Sequence[Item], run_id: int, contents: Sequence[Content] = ()) -> None:
         self.committed = False
         self.contents = contents
         self.attempts: list[rows.Row] = []
+        self.lost: list[rows.Row] = []  # attempts whose end is known after all
+        self.workers: dict[int, rows.Row] = {}
         self.calls: list[rows.Row] = []
         self.answers: list[rows.Row] = []
         self.limits: list[rows.Row] = []
@@ -104,11 +110,15 @@ class _Group:
                     self.records.append(item)
             elif isinstance(item, AttemptRecord):
                 self.attempts.append(rows.attempt_row(item, run_id))
+                if item.late:
+                    self.lost.append((item.call.id, item.number, run_id))
             elif isinstance(item, ChangeRecord):
                 self.changes.append(rows.change_row(item, run_id))
                 self.records.append(item)
             elif isinstance(item, LimitRecord):
                 self.limits.append(rows.limit_row(item, run_id))
+            elif isinstance(item, WorkerRecord):
+                self.workers[item.number] = rows.worker_row(item, run_id)
 
     def _add_call(self, record: CallRecord, slot: ResultSlot, run_id: int) -> None:
         outcome, call = record.outcome, record.call.id
@@ -149,6 +159,8 @@ class _Group:
         if self.undone:
             connection.executemany(rows.DELETE_STEPS, self.undone)
             connection.executemany(rows.DELETE_TOOL_CALLS, self.undone)
+        if self.lost:
+            connection.executemany(rows.DELETE_LOST, self.lost)
         for statement, values in (
             *content_rows(connection, self.contents),  # before the calls, which look up theirs
             (rows.INSERT_ATTEMPT, self.attempts),
@@ -156,6 +168,7 @@ class _Group:
             (rows.INSERT_ANSWER, self.answers),
             (rows.INSERT_LIMIT, self.limits),
             (rows.INSERT_CHANGE, self.changes),
+            (rows.INSERT_WORKER, [*self.workers.values()]),
             (rows.INSERT_STEP, [*self.steps.values()]),
             (rows.INSERT_TOOL_CALL, [*self.tool_calls.values()]),
         ):

@@ -1,0 +1,1 @@
+"""Runs on several processes and machines: calls travel to workers, decisions stay where the run is."""

@@ -1,0 +1,292 @@
+"""What the coordinator and its workers say to each other: frames of msgpack, each a list of messages.
+
+The coordinator is the process of the run; its engine, lanes and store are those of a run on one machine. It
+sends assignments; a worker makes their attempts and says how they ended. Both ends have the same release
+(`Hello`), so messages need no further compatibility; `PROTOCOL` changes with their meaning all the same.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from umwelten.events import NoteLevel
+from umwelten.tool_calls import ModelTurn, ToolResults
+from umwelten.types import (
+    AttemptOutcome,
+    Call,
+    Continue,
+    Failure,
+    FrozenStruct,
+    Media,
+    Message,
+    Reply,
+    Role,
+    Text,
+    Timing,
+    ToolStep,
+    Turn,
+)
+
+PROTOCOL = 1
+"""Changes whenever a message means something else."""
+
+LARGEST_FRAME = 90_000
+"""Bytes of a frame, as far as its messages allow. Ray puts what is larger than 100 kB into its object store,
+which takes three times as long."""
+
+
+class _Tagged(FrozenStruct, omit_defaults=True, tag=True, tag_field="t"):
+    pass
+
+
+# --- to a worker ------------------------------------------------------------------------------
+
+
+class WirePart(FrozenStruct, omit_defaults=True):
+    """A part of a message; one of both."""
+
+    text: Text | None = None
+    media: Media | None = None
+
+
+class WireTurn(FrozenStruct, omit_defaults=True):
+    """A turn of a conversation: a message by its `role` and `parts`, or one of the others."""
+
+    role: Role | None = None
+    parts: tuple[WirePart, ...] = ()
+    model: ModelTurn | None = None
+    results: ToolResults | None = None
+
+
+class Setup(_Tagged):
+    """What the attempts of a run need, as `worker_setup` packs it. The first message. It has no keys."""
+
+    run: str
+    payload: bytes
+
+
+class Keys(_Tagged):
+    """API keys by the names of their variables; only where the user lets them be sent."""
+
+    values: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"Keys({len(self.values)} keys)"
+
+
+class Assignment(_Tagged):
+    """An attempt to make. `n` numbers the assignments of a run.
+
+    `about`: what the call's conversation is about so far, as `AttemptResult.content`; `None`: it begins.
+    `supply`: where its input is found if not at its path: the key of a `Supply`. `texts`: pieces of the
+    answer are told.
+    """
+
+    n: int
+    call: Call
+    lane: str
+    turns: tuple[WireTurn, ...] = ()
+    about: bytes | None = None
+    supply: str = ""
+    texts: bool = False
+
+
+class Supply(_Tagged):
+    """An input that workers cannot read by themselves: the bytes of a file, or a content that was read.
+
+    `form`: "file" for the bytes of a file whose stamp is that of the call's input, "content" for a packed
+    `inputs.content.Content`, "missing" for one that cannot be read: `data` says why. It is kept until
+    `Forget`.
+    """
+
+    key: str
+    form: str
+    data: bytes
+
+
+class Forget(_Tagged):
+    """Supplies that no assignment names any more."""
+
+    keys: tuple[str, ...]
+
+
+class Cancel(_Tagged):
+    """Break off an attempt; nothing is said of it any more."""
+
+    n: int
+
+
+class Refused(_Tagged):
+    """Optional fields that a model refused at an address: they are left out. Said in both directions."""
+
+    model: str
+    address: str
+    fields: tuple[str, ...]
+
+
+class Limits(_Tagged):
+    """The limits of attempts as they are now: they may be changed while a run goes on."""
+
+    timeout_s: float
+
+
+class Ping(_Tagged):
+    """The coordinator is there. `sent_at` is its own clock, which is compared with nothing but itself."""
+
+    sent_at: float
+
+
+class Leave(_Tagged):
+    """The run has ended: release what is held at providers, then end."""
+
+
+ToWorker = Setup | Keys | Assignment | Supply | Forget | Cancel | Refused | Limits | Ping | Leave
+
+
+# --- from a worker ----------------------------------------------------------------------------
+
+
+class Hello(_Tagged):
+    """A worker that is there. `room`: attempts that its open files allow. `missing`: variables of keys
+    that it does not have. `problem`: why it cannot make attempts, "" if it can.
+    """
+
+    protocol: int
+    version: str
+    python: str
+    node: str
+    address: str
+    pid: int
+    room: int
+    missing: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class Completion(_Tagged):
+    """An attempt that ended. One of `reply` and `failure`; with `turns`, the call goes on.
+
+    A reply with `turns` is a `ToolStep`, a failure with `turns` a `Continue`. `held_s` is how long the worker
+    had the assignment. The rest is as in `AttemptResult`.
+    """
+
+    n: int
+    timing: Timing
+    held_s: float
+    key: str
+    content: bytes
+    cost_nusd: int | None
+    reply: Reply | None = None
+    failure: Failure | None = None
+    turns: tuple[WireTurn, ...] | None = None
+    step: int = 1
+    kept: bytes = b""
+
+
+class Expired(_Tagged):
+    """Nothing was sent for an assignment: the coordinator had not been heard of for too long."""
+
+    n: int
+
+
+class Wanted(_Tagged):
+    """An input that the worker cannot read at its path as the coordinator saw it; it waits for a `Supply`."""
+
+    n: int
+
+
+class Pieces(_Tagged):
+    """Text of a streamed answer that has arrived."""
+
+    n: int
+    text: str
+
+
+class Contents(_Tagged):
+    """Texts that are to be kept (`store.contents`), each as hash and bytes; before what names them."""
+
+    contents: tuple[tuple[bytes, bytes], ...]
+
+
+class Said(_Tagged):
+    """A note for the user."""
+
+    text: str
+    level: NoteLevel
+
+
+class Connected(_Tagged):
+    """How long a new connection took, by the name of a lane at that address."""
+
+    lane: str
+    took_s: float
+
+
+class Load(_Tagged):
+    """How a worker does: attempts under way, processor time so far, and how late its event loop is."""
+
+    attempts: int
+    cpu_s: float
+    late_s: float
+
+
+FromWorker = Hello | Completion | Expired | Wanted | Pieces | Contents | Said | Connected | Refused | Load
+
+_ENCODER = msgspec.msgpack.Encoder()
+_TO_WORKER = msgspec.msgpack.Decoder(list[ToWorker])
+_FROM_WORKER = msgspec.msgpack.Decoder(list[FromWorker])
+
+
+def encode(messages: list[ToWorker] | list[FromWorker]) -> bytes:
+    """Return a frame of these messages."""
+    return _ENCODER.encode(messages)
+
+
+def decode_to_worker(frame: bytes) -> list[ToWorker]:
+    """Return the messages of a frame. Raises `msgspec.DecodeError`."""
+    return _TO_WORKER.decode(frame)
+
+
+def decode_from_worker(frame: bytes) -> list[FromWorker]:
+    """Return the messages of a frame. Raises `msgspec.DecodeError`."""
+    return _FROM_WORKER.decode(frame)
+
+
+# --- values of several types ------------------------------------------------------------------
+
+
+def pack_turns(turns: tuple[Turn, ...]) -> tuple[WireTurn, ...]:
+    """Return turns as messages have them."""
+    return tuple(map(_pack_turn, turns))
+
+
+def unpack_turns(turns: tuple[WireTurn, ...]) -> tuple[Turn, ...]:
+    """Return what `pack_turns` was given."""
+    return tuple(map(_unpack_turn, turns))
+
+
+def _pack_turn(turn: Turn) -> WireTurn:
+    if isinstance(turn, Message):
+        parts = (
+            WirePart(text=part) if isinstance(part, Text) else WirePart(media=part) for part in turn.parts
+        )
+        return WireTurn(role=turn.role, parts=tuple(parts))
+    return WireTurn(model=turn) if isinstance(turn, ModelTurn) else WireTurn(results=turn)
+
+
+def _unpack_turn(turn: WireTurn) -> Turn:
+    if turn.model is not None:
+        return turn.model
+    if turn.results is not None:
+        return turn.results
+    assert turn.role is not None
+    parts = tuple(part.text or part.media for part in turn.parts)
+    return Message(role=turn.role, parts=parts)  # type: ignore[arg-type]  # one of both is set
+
+
+def outcome_of(message: Completion) -> AttemptOutcome:
+    """Return what the attempt came to."""
+    turns = None if message.turns is None else unpack_turns(message.turns)
+    if message.reply is not None:
+        return message.reply if turns is None else ToolStep(turns=turns, reply=message.reply)
+    assert message.failure is not None
+    return message.failure if turns is None else Continue(turns=turns, failure=message.failure)
