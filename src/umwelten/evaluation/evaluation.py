@@ -15,13 +15,9 @@ from functools import partial
 import msgspec
 
 from umwelten.attempts.key_mask import KeyMask
-from umwelten.attempts.question_keeper import QuestionKeeper
-from umwelten.attempts.runner import HttpAttemptRunner
-from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target, left_out
 from umwelten.attempts.tool_caller import EvaluationTools
 from umwelten.attempts.tool_use import ToolUse
-from umwelten.attempts.transport import Transport
 from umwelten.clock import unix_clock
 from umwelten.config.endpoints import all_keys, price_overrides
 from umwelten.config.settings import Settings
@@ -34,9 +30,10 @@ from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
 from umwelten.errors import UmweltenError
 from umwelten.evaluation.descriptors import crowding_note, is_crowded, within_room
-from umwelten.evaluation.lanes import connection_times, make_lanes, served, sums_by_lane
+from umwelten.evaluation.lanes import make_lanes, served, sums_by_lane
 from umwelten.evaluation.limit_memory import LimitMemory
 from umwelten.evaluation.live_run import LiveRun
+from umwelten.evaluation.local_attempts import AttemptMaker, AttemptParts, LocalAttempts
 from umwelten.evaluation.opening import open_store
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import (
@@ -61,7 +58,6 @@ from umwelten.events import (
     RunStarted,
     RunStatus,
 )
-from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spell
 from umwelten.pricing import cost_nusd, max_cost_nusd
@@ -72,7 +68,6 @@ from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import wires_of
 from umwelten.records import BegunCall, Committable
-from umwelten.store.inputs import storable_path
 from umwelten.store.store import Store
 from umwelten.threads import run_in_thread
 from umwelten.types import Call, FrozenStruct, ModelRef, Turn, Usage
@@ -178,12 +173,12 @@ class Evaluation:
         self._renew_local()
         tell = Observers(observers)
         documents = self._documents if self._begin(tell, only) else {}
-        async with Transport(timeout_s=self.spec.limits.timeout_s, unix_clock=self._clock) as transport:
-            runner = self._make_runner(transport, tell, documents)
+        attempts = await self._open_attempts(tell, documents)
+        try:
             pool, clock = self._pool(self._limit), asyncio.get_running_loop().time
-            transport.on_connected = connection_times(self._targets, pool, clock)
-            engine = self._engine = self._make_engine(runner, tell, only, texts, pool)
-            live = self.live = self._make_live(engine, pool, transport, tell, texts)
+            engine = self._engine = self._make_engine(attempts, tell, only, texts, pool)
+            attempts.serve(engine, pool)
+            live = self.live = self._make_live(engine, pool, attempts, tell, texts)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
@@ -193,10 +188,11 @@ class Evaluation:
                 ended_at = self._clock()
             finally:
                 live.end()
-                if self.spec.tools is not None:
-                    self.spec.tools.notes.listen(None)
-                await runner.close()
-                await self._local.close()
+        finally:
+            if self.spec.tools is not None:
+                self.spec.tools.notes.listen(None)
+            await attempts.close()
+            await self._local.close()
         try:
             return await self._end(engine.attributions(), result, ended_at, tell)
         finally:
@@ -204,7 +200,7 @@ class Evaluation:
             self.live = None
 
     def _make_live(
-        self, engine: Engine, pool: Pool, transport: Transport, tell: Observer, texts: bool
+        self, engine: Engine, pool: Pool, attempts: AttemptMaker, tell: Observer, texts: bool
     ) -> LiveRun:
         return LiveRun.begin(
             self.spec.limits,
@@ -213,7 +209,7 @@ class Evaluation:
             store=self.store,
             engine=engine,
             pool=pool,
-            transport=transport,
+            attempts=attempts,
             targets=self._targets,
             tell=tell,
             local_slots=self._local.slots,
@@ -300,42 +296,22 @@ class Evaluation:
             sums[str(ref)] = ModelCalls(total=before.total + own, pending=before.pending + pending)
         return sums
 
-    def _make_runner(
-        self, transport: Transport, observer: Observer, documents: Mapping[str, int]
-    ) -> HttpAttemptRunner:
-        spec = self.spec
-        structured = None
-        if spec.output_schema is not None:
-            structured = StructuredOutput(
-                spec.output_schema, coerce=spec.coerce, single=spec.single, spelling=self._spelling
-            )
-        return HttpAttemptRunner(
+    async def _open_attempts(self, observer: Observer, documents: Mapping[str, int]) -> AttemptMaker:
+        parts = AttemptParts(
+            spec=self.spec,
+            store=self.store,
             builder=self.builder,
             targets=self._targets,
-            transport=transport,
-            conversions=ConversionPool(spec.limits.timeout_s, ahead=documents),
             price=self._price,
-            stream=spec.stream,
-            observer=observer,
-            structured=structured,
-            tool_use=None
-            if spec.request.tools is None
-            else ToolUse(spec.request.tools, spelling=self._spelling),
-            added=None if spec.inputs is None else spec.inputs.added,
-            keeper=self._make_keeper(),
-            trace=spec.trace,
             spelling=self._spelling,
             clock=self._clock,
+            observer=observer,
+            documents=documents,
         )
-
-    def _make_keeper(self) -> QuestionKeeper | None:
-        if not self.spec.keep_inputs:
-            return None
-        paths = {path.name: storable_path(str(path.resolve())) for path in self.spec.attach}
-        return QuestionKeeper(self.builder, self.store.keep, paths)
+        return await LocalAttempts.open(parts)
 
     def _make_engine(
-        self, runner: HttpAttemptRunner, observer: Observer, only: CallSubset | None, texts: bool, pool: Pool
+        self, attempts: AttemptMaker, observer: Observer, only: CallSubset | None, texts: bool, pool: Pool
     ) -> Engine:
         store, loop = self.store, asyncio.get_running_loop()
         if (note := crowding_note(self._limit, self._spelling)) is not None:
@@ -344,15 +320,15 @@ class Evaluation:
             pool=pool,
             source=store if only is None else only.source,
             sink=store,
-            runner=runner,
+            runner=attempts.runner,
             calls=CallInfo(store.models, self._estimate, self._tokens, self._broken_off),
             observer=observer,
             stream=self.spec.stream and texts,
             max_errors=self.spec.limits.max_errors,
             hedge=hedge_share(self.spec),
             loading=lambda lane: self._local.loading if lane == "local" else None,
-            tools=self._make_tools(runner),
-            begun=partial(self._begun, runner),
+            tools=self._make_tools(attempts),
+            begun=partial(self._begun, attempts.tool_use),
         )
 
         def committed(records: Sequence[Committable]) -> None:
@@ -363,14 +339,14 @@ class Evaluation:
         store.on_commit(committed)
         return engine
 
-    def _begun(self, runner: HttpAttemptRunner, call: Call) -> BegunCall | None:
-        """Return how far an earlier run got with a call; the runner knows what that was about."""
+    def _begun(self, tool_use: ToolUse | None, call: Call) -> BegunCall | None:
+        """Return how far an earlier run got with a call; `tool_use` is told what that was about."""
         found = self.store.begun(call)
-        if found is not None and runner.tool_use is not None:
-            runner.tool_use.begin(call, found.content)
+        if found is not None and tool_use is not None:
+            tool_use.begin(call, found.content)
         return found
 
-    def _make_tools(self, runner: HttpAttemptRunner) -> EvaluationTools | None:
+    def _make_tools(self, attempts: AttemptMaker) -> EvaluationTools | None:
         tools = self.spec.tools
         if tools is None:
             return None
@@ -386,7 +362,7 @@ class Evaluation:
             masked=mask.text,
             masked_error=mask.words,
         )
-        return EvaluationTools(run, builder=self.builder, targets=self._targets, inputs=runner.inputs)
+        return EvaluationTools(run, builder=self.builder, targets=self._targets, inputs=attempts.inputs)
 
     async def _end(
         self, attributions: Sequence[Attribution], result: RunResult, ended_at: float, tell: Observer

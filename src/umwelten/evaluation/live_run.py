@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from umwelten.attempts.target import Target
-from umwelten.attempts.transport import Transport
 from umwelten.control.lane import Lane
 from umwelten.control.pool import Pool
 from umwelten.engine.engine import Engine
 from umwelten.errors import UsageError
+from umwelten.evaluation.local_attempts import AttemptMaker
 from umwelten.evaluation.spec import EvaluationSpec, Limits
 from umwelten.events import Observer
 from umwelten.records import ChangeRecord, Committable
@@ -41,7 +41,7 @@ class LiveRun:
     store: Store
     engine: Engine
     pool: Pool
-    transport: Transport
+    attempts: AttemptMaker
     targets: Mapping[int, Target]
     tell: Observer
     local_slots: int
@@ -86,7 +86,7 @@ class LiveRun:
             "rate": dict(self.rates),
             "max_cost": self.max_cost_usd,
             "max_errors": self.engine.max_errors,
-            "timeout": self.transport.timeout_s,
+            "timeout": self.attempts.timeout_s,
             "retries": self.pool.policy.retries,
         }
 

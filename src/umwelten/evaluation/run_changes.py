@@ -246,10 +246,10 @@ def _timeout(run: LiveRun, value: Any, scope: str) -> Planned:
     new = _read(ChangeKey.TIMEOUT, value)
 
     def act() -> None:
-        run.transport.timeout_s = new
+        run.attempts.timeout_s = new
 
     note = "attempts in flight keep theirs"
-    return Planned(ChangeKey.TIMEOUT, run.transport.timeout_s, new, act, note=note)
+    return Planned(ChangeKey.TIMEOUT, run.attempts.timeout_s, new, act, note=note)
 
 
 def _retries(run: LiveRun, value: Any, scope: str) -> Planned:

@@ -1,0 +1,163 @@
+"""What makes the attempts of a run in this process, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from umwelten.attempts.input_reader import InputReader
+from umwelten.attempts.question_keeper import QuestionKeeper
+from umwelten.attempts.runner import HttpAttemptRunner, Price
+from umwelten.attempts.structured_output import StructuredOutput
+from umwelten.attempts.target import Target
+from umwelten.attempts.tool_use import ToolUse
+from umwelten.attempts.transport import Transport
+from umwelten.control.pool import Pool
+from umwelten.engine.engine import Engine
+from umwelten.engine.interfaces import AttemptRunner
+from umwelten.evaluation.lanes import connection_times
+from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.events import Observer
+from umwelten.inputs.workers.pool import ConversionPool
+from umwelten.phrases import Spelling
+from umwelten.prompts.request_builder import RequestBuilder
+from umwelten.store.inputs import storable_path
+from umwelten.store.store import Store
+from umwelten.types import FrozenStruct
+
+
+class AttemptParts(FrozenStruct):
+    """What the attempts of a run are made with, wherever that is. `targets` by the models' numbers.
+
+    `documents`: how many of the first inputs have to be converted, by MIME type.
+    """
+
+    spec: EvaluationSpec
+    store: Store
+    builder: RequestBuilder
+    targets: Mapping[int, Target]
+    price: Price
+    spelling: Spelling
+    clock: Callable[[], float]
+    observer: Observer
+    documents: Mapping[str, int]
+
+
+class AttemptMaker(Protocol):
+    """Makes the attempts of one run; `close` it. What it has is there once it is open."""
+
+    timeout_s: float
+    """Seconds that an attempt may take. A change is for those that start later."""
+
+    @property
+    def runner(self) -> AttemptRunner:
+        """What the engine has make an attempt."""
+
+    @property
+    def inputs(self) -> InputReader:
+        """What reads inputs in this process."""
+
+    @property
+    def tool_use(self) -> ToolUse | None:
+        """What decides what follows calls of tools, where some are offered."""
+
+    @property
+    def room(self) -> int | None:
+        """How many attempts may be under way for want of open files elsewhere; `None`: it is this process."""
+
+    def serve(self, engine: Engine, pool: Pool) -> None:
+        """Tell an engine and its pool what is found beside the attempts from now on."""
+
+    async def close(self) -> None:
+        """Release everything."""
+
+
+class LocalAttempts:
+    """See `AttemptMaker`."""
+
+    room = None
+
+    def __init__(self, parts: AttemptParts) -> None:
+        spec = parts.spec
+        self._parts = parts
+        self._transport = Transport(timeout_s=spec.limits.timeout_s, unix_clock=parts.clock)
+        self.runner = HttpAttemptRunner(
+            builder=parts.builder,
+            targets=parts.targets,
+            transport=self._transport,
+            conversions=ConversionPool(spec.limits.timeout_s, ahead=parts.documents),
+            price=parts.price,
+            stream=spec.stream,
+            observer=parts.observer,
+            structured=structured_output(parts),
+            tool_use=tool_use(parts),
+            added=None if spec.inputs is None else spec.inputs.added,
+            keeper=question_keeper(parts),
+            trace=spec.trace,
+            spelling=parts.spelling,
+            clock=parts.clock,
+        )
+
+    @classmethod
+    async def open(cls, parts: AttemptParts) -> LocalAttempts:
+        """Return it with its connections."""
+        self = cls(parts)
+        await self._transport.__aenter__()
+        return self
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that an attempt may take. A change is for those that start later."""
+        return self._transport.timeout_s
+
+    @timeout_s.setter
+    def timeout_s(self, seconds: float) -> None:
+        self._transport.timeout_s = seconds
+
+    @property
+    def inputs(self) -> InputReader:
+        """What reads inputs."""
+        return self.runner.inputs
+
+    @property
+    def tool_use(self) -> ToolUse | None:
+        """What decides what follows calls of tools."""
+        return self.runner.tool_use
+
+    def serve(self, engine: Engine, pool: Pool) -> None:
+        """Tell lanes how long connections took."""
+        clock = asyncio.get_running_loop().time
+        self._transport.on_connected = connection_times(self._parts.targets, pool, clock)
+
+    async def close(self) -> None:
+        """End conversions and delete uploaded files, then close connections."""
+        try:
+            await self.runner.close()
+        finally:
+            await self._transport.__aexit__(None, None, None)
+
+
+def structured_output(parts: AttemptParts) -> StructuredOutput | None:
+    """Return what checks records, where answers are to be some."""
+    spec = parts.spec
+    if spec.output_schema is None:
+        return None
+    return StructuredOutput(
+        spec.output_schema, coerce=spec.coerce, single=spec.single, spelling=parts.spelling
+    )
+
+
+def tool_use(parts: AttemptParts) -> ToolUse | None:
+    """Return what decides what follows calls of tools, where some are offered."""
+    tools = parts.spec.request.tools
+    return None if tools is None else ToolUse(tools, spelling=parts.spelling)
+
+
+def question_keeper(parts: AttemptParts) -> QuestionKeeper | None:
+    """Return what keeps what is sent, where that is wanted."""
+    spec = parts.spec
+    if not spec.keep_inputs:
+        return None
+    paths = {path.name: storable_path(str(path.resolve())) for path in spec.attach}
+    return QuestionKeeper(parts.builder, parts.store.keep, paths)
