@@ -7,9 +7,15 @@ sends assignments; a worker makes their attempts and says how they ended. Both e
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
+from typing import Any
+
 import msgspec
+from msgspec.msgpack import Ext
 
 from umwelten.events import NoteLevel
+from umwelten.phrases import Named, Phrase
 from umwelten.tool_calls import ModelTurn, ToolResults
 from umwelten.types import (
     AttemptOutcome,
@@ -110,6 +116,13 @@ class Forget(_Tagged):
     keys: tuple[str, ...]
 
 
+class Supplied(_Tagged):
+    """The input of an assignment is in the `Supply` of this key: the answer to `Wanted`."""
+
+    n: int
+    key: str
+
+
 class Cancel(_Tagged):
     """Break off an attempt; nothing is said of it any more."""
 
@@ -131,7 +144,10 @@ class Limits(_Tagged):
 
 
 class Ping(_Tagged):
-    """The coordinator is there. `sent_at` is its own clock, which is compared with nothing but itself."""
+    """The coordinator was there at `sent_at` by its own clock, which is compared with nothing but itself.
+
+    Every frame to a worker begins with one.
+    """
 
     sent_at: float
 
@@ -140,7 +156,26 @@ class Leave(_Tagged):
     """The run has ended: release what is held at providers, then end."""
 
 
-ToWorker = Setup | Keys | Assignment | Supply | Forget | Cancel | Refused | Limits | Ping | Leave
+class Escaped(_Tagged):
+    """A message with text that is not Unicode, such as the name of a file may be: see `_escape`."""
+
+    data: bytes
+
+
+ToWorker = (
+    Setup
+    | Keys
+    | Assignment
+    | Supply
+    | Supplied
+    | Forget
+    | Cancel
+    | Refused
+    | Limits
+    | Ping
+    | Leave
+    | Escaped
+)
 
 
 # --- from a worker ----------------------------------------------------------------------------
@@ -222,33 +257,141 @@ class Connected(_Tagged):
 
 
 class Load(_Tagged):
-    """How a worker does: attempts under way, processor time so far, and how late its event loop is."""
+    """How a worker does: attempts under way, processor time so far, and how late its event loop is.
+
+    It answers a `Ping`: `heard_at` is the latest `sent_at`.
+    """
 
     attempts: int
     cpu_s: float
     late_s: float
+    heard_at: float
 
 
-FromWorker = Hello | Completion | Expired | Wanted | Pieces | Contents | Said | Connected | Refused | Load
+class Garbled(_Tagged):
+    """A frame could not be understood; what was under way is broken off."""
 
-_ENCODER = msgspec.msgpack.Encoder()
-_TO_WORKER = msgspec.msgpack.Decoder(list[ToWorker])
-_FROM_WORKER = msgspec.msgpack.Decoder(list[FromWorker])
+    why: str
 
 
-def encode(messages: list[ToWorker] | list[FromWorker]) -> bytes:
+FromWorker = (
+    Hello
+    | Completion
+    | Expired
+    | Wanted
+    | Pieces
+    | Contents
+    | Said
+    | Connected
+    | Refused
+    | Load
+    | Garbled
+    | Escaped
+)
+
+# --- frames -----------------------------------------------------------------------------------
+
+
+def _pack(value: object) -> object:
+    if isinstance(value, Phrase):
+        return list(value.pieces)
+    raise TypeError(f"{type(value).__name__} cannot be sent")
+
+
+def _unpack(kind: type, value: Any) -> object:
+    if kind is Phrase:
+        return Phrase.of(piece if isinstance(piece, str) else Named(*piece) for piece in value)
+    raise TypeError(f"{kind.__name__} cannot be received")
+
+
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=_pack)
+_TO_WORKER = msgspec.msgpack.Decoder(list[ToWorker], dec_hook=_unpack)
+_FROM_WORKER = msgspec.msgpack.Decoder(list[FromWorker], dec_hook=_unpack)
+_MANY = struct.Struct(">BI")
+
+
+def encode_message(message: ToWorker | FromWorker) -> bytes:
+    """Return a message as it stands in a frame. Raises `TypeError` and `OverflowError`."""
+    try:
+        return _ENCODER.encode(message)
+    except UnicodeEncodeError:
+        return _ENCODER.encode(
+            Escaped(
+                data=_ENCODER.encode(
+                    _escape(msgspec.to_builtins(message, builtin_types=(bytes,), enc_hook=_pack))
+                )
+            )
+        )
+
+
+def frame_of(messages: list[bytes]) -> bytes:
+    """Return a frame of messages that `encode_message` returned."""
+    return _MANY.pack(0xDD, len(messages)) + b"".join(messages)
+
+
+def encode(messages: Iterable[ToWorker] | Iterable[FromWorker]) -> bytes:
     """Return a frame of these messages."""
-    return _ENCODER.encode(messages)
+    return frame_of(list(map(encode_message, messages)))
 
 
 def decode_to_worker(frame: bytes) -> list[ToWorker]:
-    """Return the messages of a frame. Raises `msgspec.DecodeError`."""
-    return _TO_WORKER.decode(frame)
+    """Return the messages of a frame. Raises `msgspec.MsgspecError`, also where it makes no sense."""
+    messages = _TO_WORKER.decode(frame)
+    return [_unescape(each, ToWorker) if type(each) is Escaped else each for each in messages]
 
 
 def decode_from_worker(frame: bytes) -> list[FromWorker]:
-    """Return the messages of a frame. Raises `msgspec.DecodeError`."""
-    return _FROM_WORKER.decode(frame)
+    """Return the messages of a frame. Raises `msgspec.MsgspecError`, also where it makes no sense."""
+    messages = _FROM_WORKER.decode(frame)
+    return [_unescape(each, FromWorker) if type(each) is Escaped else each for each in messages]
+
+
+_TEXT, _MAP = 1, 2
+"""Extension types of MessagePack: text with lone surrogates, and a map that has such keys."""
+
+
+def _escape(value: Any) -> Any:
+    """Return the value with what MessagePack has no form for as extension types.
+
+    Bytes of a file name that are no UTF-8 are lone surrogates in Python, and a provider may send half an
+    emoji. msgspec refuses to encode either.
+    """
+    if isinstance(value, str):
+        return value if _is_unicode(value) else Ext(_TEXT, value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, dict):
+        pairs = {key: _escape(item) for key, item in value.items()}
+        if all(map(_is_unicode, pairs)):
+            return pairs
+        return Ext(_MAP, _ENCODER.encode([[_escape(key), item] for key, item in pairs.items()]))
+    if isinstance(value, list | tuple):
+        return [_escape(item) for item in value]
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _restore(code: int, data: memoryview) -> Any:
+    if code == _TEXT:
+        return bytes(data).decode("utf-8", "surrogatepass")
+    return dict(_ESCAPED.decode(data))
+
+
+_ESCAPED = msgspec.msgpack.Decoder(ext_hook=_restore)
+
+
+def _unescape(message: Escaped, kinds: Any) -> Any:
+    try:
+        return msgspec.convert(_ESCAPED.decode(message.data), kinds, dec_hook=_unpack, builtin_types=(bytes,))
+    except (UnicodeDecodeError, TypeError, ValueError) as error:
+        if isinstance(error, msgspec.MsgspecError):
+            raise
+        raise msgspec.DecodeError(str(error)) from error
 
 
 # --- values of several types ------------------------------------------------------------------
@@ -278,9 +421,10 @@ def _unpack_turn(turn: WireTurn) -> Turn:
         return turn.model
     if turn.results is not None:
         return turn.results
-    assert turn.role is not None
     parts = tuple(part.text or part.media for part in turn.parts)
-    return Message(role=turn.role, parts=parts)  # type: ignore[arg-type]  # one of both is set
+    if turn.role is None or None in parts:
+        raise msgspec.ValidationError("a turn without content")
+    return Message(role=turn.role, parts=parts)  # type: ignore[arg-type]  # checked above
 
 
 def outcome_of(message: Completion) -> AttemptOutcome:
@@ -288,5 +432,6 @@ def outcome_of(message: Completion) -> AttemptOutcome:
     turns = None if message.turns is None else unpack_turns(message.turns)
     if message.reply is not None:
         return message.reply if turns is None else ToolStep(turns=turns, reply=message.reply)
-    assert message.failure is not None
+    if message.failure is None:
+        raise msgspec.ValidationError("a completion without an outcome")
     return message.failure if turns is None else Continue(turns=turns, failure=message.failure)
