@@ -10,6 +10,9 @@ OpenAIApi = Literal["auto", "chat", "responses"]
 
 ProgressStyle = Literal["auto", "rich", "plain", "json", "none"]
 
+RayEnv = Literal["none", "pip"]
+"""How the workers of a Ray cluster get umwelten: it is installed there, or Ray installs this version."""
+
 InputSource = Literal["files", "rows", "answers"]
 """What an input is: a file, a row of a table, an answer of another evaluation."""
 

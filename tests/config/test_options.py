@@ -84,7 +84,16 @@ def sample(option: Option) -> str:
         return f'"{option.type.choices[-1]}"'
     if option.type.switch:
         return "true"
-    for text in ('"2m"', '"2G"', "1", '"x"', "{ openai = 4 }", "{ openai = '4/s' }", "{ a = { seed = 4 } }"):
+    for text in (
+        '"2m"',
+        '"2G"',
+        "1",
+        '"x"',
+        '"ray"',
+        "{ openai = 4 }",
+        "{ openai = '4/s' }",
+        "{ a = { seed = 4 } }",
+    ):
         try:
             option.type.read(tomllib.loads(f"x = {text}")["x"])
         except ValueError:
@@ -138,7 +147,7 @@ def test_every_option_is_in_the_pages() -> None:
 def test_the_shell_completes_the_words_of_a_choice() -> None:
     context = click.Context(evaluations.commands["run"])
     choices = [option for option in ALL if option.type.choices]
-    assert {option.name for option in choices} == {"api", "keep_inputs", "pdf", "progress"}
+    assert {option.name for option in choices} == {"api", "keep_inputs", "pdf", "progress", "ray_env"}
     for option in choices:
         flag = TableOption(option)
         assert tuple(item.value for item in flag.shell_complete(context, "")) == option.type.choices

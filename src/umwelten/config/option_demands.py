@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from umwelten.config.declaration import Option
+from umwelten.config.engine_types import RAY, split_engine
 from umwelten.config.layers import Value
 from umwelten.config.mcp_demands import given_demands
 from umwelten.config.options import OPTIONS
@@ -49,6 +50,7 @@ def option_demands(values: Mapping[str, Value], output_dir: Path) -> Iterator[De
         if name == "mcp":
             yield from given_demands(value.value, value.place)
         yield from _other_demands(name, value, value.place)
+        yield from _engine_demands(name, value, value.place)
         if name == "tools":  # all but built-in ones, whichever file they are in
             yield from entry_demands(value.value, value.place)
             continue
@@ -69,6 +71,24 @@ def _other_demands(name: str, value: Value, place: Place) -> Iterator[Demand]:
         yield Demand(
             kind="tool", places=(place,), text=_RULES[name].format(shown), facts=(name, *value.value)
         )
+
+
+def _engine_demands(name: str, value: Value, place: Place) -> Iterator[Demand]:
+    """Yield what the choice of who makes the calls demands: whoever runs a cluster reads all that it does."""
+    if name == "ship_keys" and value.value is True:
+        text = "sends API keys to the workers of a Ray cluster (ship_keys)"
+        yield Demand(kind="send", places=(place,), text=text, facts=(name,))
+    if name != "engine":
+        return
+    kind, address = split_engine(value.value)
+    if address:
+        shown = split_engine(value.shown)[1]
+        text = f"has the calls made, with all that is sent, by the Ray cluster at {shown} (engine)"
+        yield Demand(kind="send", places=(place,), text=text, facts=(name, value.value))
+    elif kind == RAY:
+        # Whoever reaches a port of Ray's can run programs there as this user.
+        text = "starts a Ray cluster on this machine, which other programs can reach (engine)"
+        yield Demand(kind="run", places=(place,), text=text, facts=(name, value.value))
 
 
 def _score_demands(name: str, value: Value) -> Iterator[Demand]:

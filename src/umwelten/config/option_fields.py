@@ -17,6 +17,7 @@ from umwelten.choices import Message, OpenAIApi, PdfMode
 from umwelten.config import option_types as kinds
 from umwelten.config import path_types as paths
 from umwelten.config.declaration import Option, Section, StoredEvaluation
+from umwelten.config.engine_fields import EngineOptions
 from umwelten.config.memory_fields import MemoryOptions
 from umwelten.config.score_fields import ScoreOptions
 from umwelten.config.tool_fields import ToolOptions
@@ -70,7 +71,7 @@ class Question(TypedDict, total=False):
     ]
 
 
-class SharedOptions(ScoreOptions, MemoryOptions, ToolOptions, Generic[T], total=False):
+class SharedOptions(ScoreOptions, MemoryOptions, ToolOptions, EngineOptions, Generic[T], total=False):
     """The arguments of `umwelten.run` besides prompt and models; `None` is the same as left out."""
 
     prompts: Annotated[

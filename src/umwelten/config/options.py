@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from umwelten.config.declaration import Option, Section
+from umwelten.config.engine_fields import EngineOptions
 from umwelten.config.option_fields import BatchOptions, Question, SharedOptions
 from umwelten.config.terminal_fields import TerminalOptions
 
@@ -26,12 +27,17 @@ def _read_declarations() -> Iterator[Option]:
         )
 
 
+def _rank(option: Option) -> tuple[bool, bool]:
+    """Of a section, what one command alone has comes first, and where calls are made last."""
+    return option.only is None, option.name in EngineOptions.__annotations__
+
+
 _DECLARED = tuple(_read_declarations())
 
 OPTIONS: Mapping[str, Option] = {
     option.name: option
     for section in Section
-    for option in sorted(_DECLARED, key=lambda option: option.only is None)
+    for option in sorted(_DECLARED, key=_rank)
     if option.section is section
 }
 """All options by name, in the order of the help: the inputs that only a batch has come first of theirs."""
@@ -53,6 +59,7 @@ OF_SCORE = (
     "timeout_s",
     "retries",
     "max_wait_s",
+    *EngineOptions.__annotations__,
     "max_cost",
     "max_errors",
     "dry_run",
@@ -99,6 +106,7 @@ OF_LEARN = (
     "retries",
     "hedge",
     "max_wait_s",
+    *EngineOptions.__annotations__,
     "max_cost",
     "max_errors",
     "dry_run",

@@ -16,6 +16,7 @@ from umwelten.config.option_types import PlainText
 from umwelten.config.rates import given_rates
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import StoreError, UsageError
+from umwelten.evaluation.engine_choice import note_idle_engine, read_engine
 from umwelten.evaluation.given import given_of
 from umwelten.evaluation.preflight import (
     hash_attachments,
@@ -120,6 +121,7 @@ def build_spec(
         stream=kind == "run" if stream is None else stream,
         trace=settings.get("debug"),
         limits=read_limits(settings, vendors, notes),
+        engine=read_engine(settings),
         output=output,
         tags=check_tags(settings.get("tags") or ()),
     )
@@ -154,6 +156,7 @@ def _add_notes(
     note_high_caps(spec, vendors, notes)
     note_idle_rates(spec, settings, notes)
     note_idle_api(spec, settings, vendors, notes)
+    note_idle_engine(spec.engine, settings, notes)
     note_addresses(spec, settings, vendors, notes)
     note_prices(spec, settings, notes)
 

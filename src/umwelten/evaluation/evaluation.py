@@ -30,6 +30,7 @@ from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo, RunResult, Source
 from umwelten.errors import UmweltenError
 from umwelten.evaluation.descriptors import crowding_note, is_crowded, within_room
+from umwelten.evaluation.engine_choice import engine_settings
 from umwelten.evaluation.lanes import make_lanes, served, sums_by_lane
 from umwelten.evaluation.limit_memory import LimitMemory
 from umwelten.evaluation.live_run import LiveRun
@@ -256,6 +257,7 @@ class Evaluation:
                 "max_wait_s": limits.max_wait_s,
                 **({"hedge": limits.hedge} if limits.hedge else {}),
                 "stream": spec.stream,
+                **engine_settings(spec.engine),
                 **({"reused": self._reused} if self._reused else {}),
                 **({} if (day := self.prices.list_day(spec.models)) is None else {"prices": day}),
             },

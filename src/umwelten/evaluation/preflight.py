@@ -15,6 +15,7 @@ from umwelten.config.members import members
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, InputError, StoreError, UsageError
 from umwelten.evaluation.descriptors import check_open_files
+from umwelten.evaluation.engine_choice import check_workers
 from umwelten.evaluation.request_terms import request_terms
 from umwelten.evaluation.reuse import check_reuse
 from umwelten.evaluation.spec import EvaluationSpec, check_id
@@ -68,6 +69,7 @@ def preflight(
     """
     check_open_files()
     _check_texts(spec)
+    check_workers(spec.engine, spec.models)
     check_parameters(spec, vendors)
     if spec.output.id is not None:
         check_id(spec.output.id)

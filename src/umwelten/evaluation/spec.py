@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from umwelten.choices import RayEnv
+from umwelten.config.engine_fields import WORKERS
 from umwelten.control.known_rate import KnownRate
 from umwelten.errors import UsageError
 from umwelten.evaluation.tools import ToolRun
@@ -22,6 +24,21 @@ from umwelten.schema import OutputSchema
 from umwelten.types import FoundInput, FrozenStruct, ModelRef, RequestSettings, RowUse
 
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
+
+
+class EngineChoice(FrozenStruct):
+    """Who makes the attempts: this process, or `workers` processes of a Ray cluster.
+
+    `address` is that of a running cluster, "auto" the one that Ray finds by itself, "" one that is started
+    for this run. `ship_keys`: API keys are sent to the workers; else they read their own environment. `env`:
+    "pip" lets Ray install umwelten on its nodes.
+    """
+
+    kind: Literal["local", "ray"] = "local"
+    address: str = ""
+    workers: int = WORKERS
+    ship_keys: bool = False
+    env: RayEnv = "none"
 
 
 class Limits(FrozenStruct):
@@ -70,8 +87,9 @@ class EvaluationSpec(FrozenStruct):
     `tools` runs those that `request` offers. `reuse`: evaluations in the output directory whose answers to
     the same calls are taken over. `keep_inputs`: what is sent is stored too. `single`: an answer holds one
     record alone. `trace`: tell of every attempt its stages and rate limits, as notes of level "debug".
-    `derived` and `recall` as in `StoredSpec`. `given` returns the options as JSON, to go on with them, by
-    what masks keys in a text. `tags` are added to those that the evaluation has.
+    `engine` is who makes the attempts. `derived` and `recall` as in `StoredSpec`. `given` returns the options
+    as JSON, to go on with them, by what masks keys in a text. `tags` are added to those that the evaluation
+    has.
     """
 
     kind: Literal["run", "batch"]
@@ -91,6 +109,7 @@ class EvaluationSpec(FrozenStruct):
     stream: bool = False
     trace: bool = False
     limits: Limits = Limits()
+    engine: EngineChoice = EngineChoice()
     output: Output = Output()
     given: Callable[[Callable[[str], str]], str] | None = None
     tags: tuple[str, ...] = ()

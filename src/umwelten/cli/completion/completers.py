@@ -218,6 +218,11 @@ def _tool_words(start: str) -> Iterator[tuple[str, str]]:
     yield from ((path, "file") for path in _paths(start) if path.endswith(("/", ".py")))
 
 
+def engines(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Who may make the calls; an address of a cluster is not known here."""
+    return items_of(("local", "ray", "ray:auto"), incomplete)
+
+
 # --- files -----------------------------------------------------------------------------------
 
 

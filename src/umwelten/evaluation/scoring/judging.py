@@ -17,6 +17,7 @@ from umwelten.config.demands import asking_demands
 from umwelten.config.settings import Settings
 from umwelten.errors import InputError, MachineError, UsageError
 from umwelten.evaluation.build_spec import read_limits, read_variant
+from umwelten.evaluation.engine_choice import read_engine
 from umwelten.evaluation.preflight import note_addresses, note_prices
 from umwelten.evaluation.spec import EvaluationSpec, Output, stored_spec
 from umwelten.inputs.added_values import AddedValues
@@ -103,6 +104,7 @@ class JudgedBy:
             keep_inputs=settings.get("keep_inputs"),
             trace=settings.get("debug"),
             limits=limits,
+            engine=read_engine(settings),
             output=Output(id=self.id, mode="overwrite" if again else "resume", output_dir=self.folder.parent),
             derived=Derived(
                 role=JUDGE, of=self.folder.name, scorer=self.definition.name, definition=self._stored()

@@ -11,6 +11,7 @@ import msgspec
 from umwelten.config.demands import asking_demands
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import EvaluationBusy, UsageError
+from umwelten.evaluation.engine_choice import read_engine
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.scoring.judging import (
@@ -81,7 +82,11 @@ def resolve_judges(
         request = RequestSettings(prompts=(Prompt(name="", text="-"),))
         limits = Limits(max_cost_usd=settings.get("max_cost"))
         preflight(
-            EvaluationSpec(kind="run", models=models, request=request, limits=limits), settings, vendors
+            EvaluationSpec(
+                kind="run", models=models, request=request, limits=limits, engine=read_engine(settings)
+            ),
+            settings,
+            vendors,
         )
     return found
 
