@@ -46,5 +46,8 @@ class Carrier(Protocol):
     def ship(self, worker: int, key: str, frame: bytes) -> None:
         """Send a large frame, a `Supply` by its key; it crosses the net once for all workers of a node."""
 
+    def forget(self, key: str) -> None:
+        """No worker needs what was shipped by this key any more."""
+
     async def close(self, grace_s: float) -> None:
-        """Let the workers end, for so long; then end them, and all that was started for them."""
+        """Let the workers end (`Worker.ended`), for so long; then end them, and all that was started."""

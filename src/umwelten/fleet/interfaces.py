@@ -120,6 +120,9 @@ class NoSupplies:
 class OutcomeCheck(Protocol):
     """What is decided at the coordinator about an attempt that a worker made: what its tools call for."""
 
+    def about(self, call: Call, turns: tuple[Turn, ...]) -> bytes | None:
+        """Return what a conversation is about so far, as `AttemptResult.content`; `None`: it begins."""
+
     def __call__(
         self, call: Call, turns: tuple[Turn, ...], result: AttemptResult
     ) -> Awaitable[AttemptResult]: ...

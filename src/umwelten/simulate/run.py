@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Protocol
 
 from umwelten.control.attribution import Attribution
 from umwelten.control.knee import Watch
@@ -17,7 +18,7 @@ from umwelten.control.memory import LaneMemory, begin_from, learnt
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
 from umwelten.engine.engine import Engine
-from umwelten.engine.interfaces import CallInfo
+from umwelten.engine.interfaces import AttemptRunner, CallInfo
 from umwelten.events import RunStatus
 from umwelten.records import CallRecord, Record
 from umwelten.simulate.clock import run_virtual
@@ -233,6 +234,19 @@ class _Sampler:
             await asyncio.sleep(self.step)
 
 
+class Between(Protocol):
+    """What stands between the engine and the providers of a simulated run, such as a network."""
+
+    async def open(self, runner: AttemptRunner) -> AttemptRunner:
+        """Return the runner for the engine, whose attempts `runner` makes."""
+
+    def begin(self, engine: Engine) -> None:
+        """Take note of the engine, which is about to run."""
+
+    async def close(self) -> None:
+        """The run has ended."""
+
+
 def simulate(
     profile: SimulationProfile,
     calls: int,
@@ -240,11 +254,13 @@ def simulate(
     *,
     most_attempts: int | None = None,
     memory: dict[str, LaneMemory] | None = None,
+    between: Between | None = None,
 ) -> Report:
     """Run `calls` calls of a profile; the same seed gives the same run.
 
     Past `most_attempts` the run is stopped: a storm of requests would not end otherwise. Lanes begin from
-    what is in the `memory`, by their names, and what they learnt is put there.
+    what is in the `memory`, by their names, and what they learnt is put there. `between` carries the attempts
+    to the providers.
     """
     began = time.perf_counter()
     setup = _Setup(profile, calls, seed)
@@ -253,11 +269,14 @@ def simulate(
     sampler = _Sampler(pool.lanes)
 
     async def main() -> tuple[RunStatus, float]:
+        runner: AttemptRunner = VirtualAsk(setup.where)
+        if between is not None:
+            runner = await between.open(runner)
         engine = Engine(
             pool=pool,
             source=setup.call_log,
             sink=setup.call_log,
-            runner=VirtualAsk(setup.where),
+            runner=runner,
             calls=CallInfo(
                 models={n: ModelRef(p.spec.name, f"model{n}") for n, (p, _) in setup.models.items()},
                 tokens=setup.tokens,
@@ -269,8 +288,12 @@ def simulate(
         if most_attempts is not None:
             setup.end_storms(engine, most_attempts)
         sampling = asyncio.create_task(sampler.run())
+        if between is not None:
+            between.begin(engine)
         result = await engine.run()
         sampling.cancel()
+        if between is not None:
+            await between.close()
         return result.status, result.wall_s
 
     status, wall = run_virtual(main())

@@ -1,0 +1,137 @@
+"""The lanes over a virtual network: `python -m benchmarks.fleet_control [PART] [SEEDS] [CALLS] [WORKERS]`.
+
+Every cell of `benchmarks.control` on one machine, and with workers whose frames take 5 ms each way and wait
+1 ms there. `!` marks a cell whose efficiency is more than 0.03 below that of one machine, or whose refusals
+per call are more than 0.02 above.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from benchmarks.control import PROFILES, TARGETS
+from umwelten.engine.engine import Engine
+from umwelten.engine.interfaces import AttemptResult, AttemptRunner
+from umwelten.fleet.interfaces import AssignedCall, WorkerHost
+from umwelten.fleet.remote import RemoteRunner
+from umwelten.fleet.virtual import VirtualCarrier
+from umwelten.simulate.profile import load_profile
+from umwelten.simulate.run import Report, simulate
+from umwelten.types import Call, Turn
+
+OUT_S, BACK_S = 0.006, 0.005
+LESS_EFFICIENT, MORE_REFUSED = 0.03, 0.02
+
+
+class VirtualWorkerRunner:
+    """Makes the attempts of a virtual worker at virtual providers; a `WorkerRunner`."""
+
+    room, missing = 10_000, ()
+
+    def __init__(self, runner: AttemptRunner) -> None:
+        self._runner = runner
+
+    def __call__(
+        self,
+        call: Call,
+        turns: tuple[Turn, ...],
+        on_text: Callable[[str], None] | None,
+        lane: str,
+        assigned: AssignedCall,
+    ) -> Coroutine[Any, Any, AttemptResult]:
+        """Make an attempt."""
+        return self._runner(call, turns, on_text, lane)
+
+    def set_keys(self, keys: Mapping[str, str]) -> None:
+        """Virtual providers ask for none."""
+
+    def set_timeout(self, timeout_s: float) -> None:
+        """There is no limit."""
+
+    def refuse(self, model: str, address: str, fields: tuple[str, ...]) -> None:
+        """There are no fields."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class VirtualFleet:
+    """Virtual workers between an engine and its providers; a `simulate.run.Between`."""
+
+    def __init__(self, workers: int, out_s: float = OUT_S, back_s: float = BACK_S) -> None:
+        self._workers, self._out_s, self._back_s = workers, out_s, back_s
+        self.carrier: VirtualCarrier | None = None
+        self.remote: RemoteRunner | None = None
+        self._engine: Engine | None = None
+
+    async def open(self, runner: AttemptRunner) -> AttemptRunner:
+        """Start the workers."""
+
+        async def build(payload: bytes, host: WorkerHost) -> VirtualWorkerRunner:
+            return VirtualWorkerRunner(runner)
+
+        self.carrier = VirtualCarrier(
+            build, workers=self._workers, delay_out=lambda: self._out_s, delay_back=lambda: self._back_s
+        )
+        self.remote = RemoteRunner(self.carrier, setup=b"", run="virtual")
+        await self.remote.open()
+        return self.remote
+
+    def begin(self, engine: Engine) -> None:
+        """Take note of the engine."""
+        self._engine = engine
+
+    async def close(self) -> None:
+        """End the workers."""
+        assert self.remote is not None
+        await self.remote.close()
+
+
+def cell(name: str, seeds: int, calls: int, workers: int) -> tuple[list[Report], list[Report]]:
+    """Return the runs of a cell on one machine and over workers."""
+    profile = load_profile(PROFILES / f"{name}.toml")
+    alone = [simulate(profile, calls, seed) for seed in range(seeds)]
+    over = [simulate(profile, calls, seed, between=VirtualFleet(workers)) for seed in range(seeds)]
+    return alone, over
+
+
+def figures(reports: list[Report]) -> tuple[float, float]:
+    """Return the median efficiency and refusals per call."""
+    return (
+        statistics.median(report.efficiency for report in reports),
+        statistics.median(report.refused_per_call for report in reports),
+    )
+
+
+def is_within(alone: list[Report], over: list[Report]) -> bool:
+    """Return whether workers lose no more than they may."""
+    (e, r), (over_e, over_r) = figures(alone), figures(over)
+    whole = not any(report.lost or report.twice for report in over)
+    return over_e >= e - LESS_EFFICIENT and over_r <= r + MORE_REFUSED and whole
+
+
+def main(part: str = "", seeds: int = 5, calls: int = 3000, workers: int = 4) -> None:
+    """Print the table, or the rows whose names hold `part`."""
+    print(f"{'':20}one machine      {workers} workers        difference", flush=True)
+    for name in TARGETS:
+        if part and part not in name:
+            continue
+        began = time.perf_counter()
+        alone, over = cell(name, seeds, calls, workers)
+        (e, r), (over_e, over_r) = figures(alone), figures(over)
+        mark = " " if is_within(alone, over) else "!"
+        print(
+            f"{mark} {name:18} {e:.3f} / {r:.4f}   {over_e:.3f} / {over_r:.4f}"
+            f"   {over_e - e:+.3f} / {over_r - r:+.4f}   {over[0].status}"
+            f"{' LOST' if any(x.lost for x in over) else ''}{' TWICE' if any(x.twice for x in over) else ''}"
+            f"  [{time.perf_counter() - began:.1f}]",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2], *(int(arg) for arg in sys.argv[2:5]))
