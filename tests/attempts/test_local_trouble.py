@@ -15,7 +15,9 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from rawserver import raw_server
+from umwelten.attempts.input_reader import InputReader
 from umwelten.attempts.local_trouble import exhaustion, local_failure
+from umwelten.attempts.outcome_check import OutcomeCheck
 from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.target import Target
 from umwelten.attempts.transport import Transport
@@ -40,6 +42,7 @@ from wirekit import place
 
 resource = pytest.importorskip("resource")
 BODY = b'{"choices": [{"message": {"content": "fine"}, "finish_reason": "stop"}]}'
+BUILDER = RequestBuilder(RequestSettings(prompts=(Prompt(name="", text="Hello."),)))
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 
 
@@ -77,13 +80,14 @@ def attempts(
                 model=ModelRef("openai", "m"), endpoint=place("openai", f"{url}/v1"), wire=WIRES["openai"]
             )
             runner = HttpAttemptRunner(
-                builder=RequestBuilder(RequestSettings(prompts=(Prompt(name="", text="Hello."),))),
+                builder=BUILDER,
                 targets={1: target},
                 transport=transport,
-                conversions=ConversionPool(10),
+                inputs=InputReader(BUILDER, ConversionPool(10), None, observe),
                 price=lambda usage, model: None,
                 stream=False,
                 observer=observe,
+                check=OutcomeCheck(),
             )
             calls = [
                 Call(id=i, model=1, input=Input(id=i + 1, name="a.txt", path=path) if path else None)

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from umwelten.attempts.cut_input import CUT_INPUT
+from umwelten.attempts.input_reader import InputReader
+from umwelten.attempts.outcome_check import OutcomeCheck
 from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
@@ -102,11 +104,13 @@ async def serving(
                 Target(**{"model": model, "endpoint": endpoint, "wire": WIRES["openai"], **(target or {})}),
             ),
             transport=transport,
-            conversions=ConversionPool(10),
+            inputs=InputReader(builder, ConversionPool(10), None, notes.append),
             price=price,
             stream=stream,
             observer=notes.append,
-            structured=StructuredOutput(compile_schema(SCHEMA)) if settings.schema and structured else None,
+            check=OutcomeCheck(
+                StructuredOutput(compile_schema(SCHEMA)) if settings.schema and structured else None
+            ),
             trace=trace,
         )
         yield Bench(runner, server, builder, notes)

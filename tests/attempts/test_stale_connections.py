@@ -12,6 +12,8 @@ import pytest
 
 from rawserver import Serve, raw_server, reset
 from umwelten.attempts import connections
+from umwelten.attempts.input_reader import InputReader
+from umwelten.attempts.outcome_check import OutcomeCheck
 from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.target import Target
 from umwelten.attempts.transport import STALE, Transport
@@ -28,6 +30,7 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(STREAM) + STREAM
 )
 LARGE = 1_000_000
+BUILDER = RequestBuilder(RequestSettings(prompts=(Prompt(name="", text="Hello."),)))
 
 
 class Server:
@@ -64,17 +67,18 @@ def attempts(server: Serve, count: int = 2, *, size: int = 0) -> list[AttemptRes
         async with raw_server(server) as url, Transport(timeout_s=10) as transport:
             where = place("openai", f"{url}/v1")
             runner = HttpAttemptRunner(
-                builder=RequestBuilder(RequestSettings(prompts=(Prompt(name="", text="Hello."),))),
+                builder=BUILDER,
                 targets={
                     1: Target(
                         model=ModelRef("openai", "m"), endpoint=where, wire=WIRES["openai"], attached=attached
                     )
                 },
                 transport=transport,
-                conversions=ConversionPool(10),
+                inputs=InputReader(BUILDER, ConversionPool(10), None, lambda event: None),
                 price=lambda usage, model: None,
                 stream=True,
                 observer=lambda event: None,
+                check=OutcomeCheck(),
             )
             return [await runner(Call(id=i, model=1, input=None), (), None) for i in range(count)]
 
@@ -168,13 +172,14 @@ def test_how_long_a_connection_took_is_told_once_for_each() -> None:
             where = place("openai", f"{url}/v1")
             transport.on_connected = lambda endpoint, took_s: told.append((endpoint.base_url, took_s))
             runner = HttpAttemptRunner(
-                builder=RequestBuilder(RequestSettings(prompts=(Prompt(name="", text="Hello."),))),
+                builder=BUILDER,
                 targets={1: Target(model=ModelRef("openai", "m"), endpoint=where, wire=WIRES["openai"])},
                 transport=transport,
-                conversions=ConversionPool(10),
+                inputs=InputReader(BUILDER, ConversionPool(10), None, lambda event: None),
                 price=lambda usage, model: None,
                 stream=True,
                 observer=lambda event: None,
+                check=OutcomeCheck(),
             )
             for i in range(3):
                 await runner(Call(id=i, model=1, input=None), (), None)

@@ -49,6 +49,10 @@ class InputReader:
         self._added, self._observer = added, observer
         self._warned: set[str] = set()
 
+    async def close(self) -> None:
+        """End the conversions."""
+        await self._conversions.close()
+
     async def load(self, source: Input, target: Target) -> Content:
         """Return an input's content, not converted yet."""
         used = self._builder.places(target.prompt)

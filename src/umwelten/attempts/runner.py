@@ -7,40 +7,37 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from umwelten.attempts.attempt import Attempt, trace
 from umwelten.attempts.cut_input import CutInputs, characters, least_tokens, may_be_cut
+from umwelten.attempts.dropped_fields import DroppedFields
 from umwelten.attempts.input_reader import InputReader, ReadInput
 from umwelten.attempts.local_trouble import exhaustion_note, local_failure
+from umwelten.attempts.outcome_check import OutcomeCheck
 from umwelten.attempts.proxies import PROXY
 from umwelten.attempts.question_keeper import QuestionKeeper
-from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
-from umwelten.attempts.tool_use import ToolUse
+from umwelten.attempts.tool_use import changed_meanwhile
 from umwelten.attempts.transport import STALE, Transport
-from umwelten.attempts.upload_cache import FILE_GONE, CachedUpload, UploadCache, UploadFailed
+from umwelten.attempts.upload_cache import FILE_GONE, UploadCache, UploadFailed
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.errors import InputError, LocalModelError, MachineError
 from umwelten.events import Note, NoteLevel, Observer
-from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.content import InputChanged
-from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.phrases import Spelling, by_name
 from umwelten.prompts.request_builder import RequestBuilder
-from umwelten.providers.common.refused_fields import API, STREAM, SYSTEM
-from umwelten.providers.openai.responses.requests import left_out
+from umwelten.providers.common.refused_fields import STREAM
 from umwelten.providers.protocol import HttpRequest
 from umwelten.threads import run_in_thread
 from umwelten.types import (
     EXHAUSTED_CODE,
     AttemptOutcome,
     Call,
-    Continue,
     Failure,
     FailureKind,
     Message,
     ModelRef,
     Outcome,
     Reply,
-    Request,
     Role,
     Text,
     Timing,
@@ -62,42 +59,20 @@ _NEVER_SENT = frozenset(
     | {EXHAUSTED_CODE, _CHANGED}
 )
 
-_LONG_ANSWER = 20_000
-"""Characters. A longer answer is checked in a thread: repairing one that is badly broken takes seconds."""
-
 Price = Callable[[Usage, ModelRef], int | None]
 
 
-class _Attempt(msgspec.Struct):
-    """An attempt under way. The fields in `dropped` are left out of its request; `stream`: it is streamed.
-
-    Set when the input was read: `content`, the hash of its bytes, `kept`, the hash of the question where it
-    is kept, `prepared_s`, the `characters` sent, and
-    `outline`, the request with all its fields but without the messages. `uploads` are the files at the
-    provider that it uses. `sent` False: the request never went out.
-    """
-
-    call: Call
-    turns: tuple[Turn, ...]
-    target: Target
-    dropped: frozenset[str]
-    stream: bool
-    outline: Request | None = None
-    content: bytes = b""
-    kept: bytes = b""
-    characters: int = 0
-    prepared_s: float = 0.0
-    uploads: list[CachedUpload] = []
-    sent: bool = True
+class NotSent(Exception):
+    """Nothing may be sent now, so this attempt is over, and it cost nothing."""
 
 
 class HttpAttemptRunner:
     """Makes attempts over HTTP. `targets` by the model's number in the evaluation.
 
-    `structured` None: answers are words. `tool_use` decides what follows calls of tools. `added`: further
-    placeholders. `trace`: report how long the stages of each attempt took and what its reply said about rate
-    limits. `keeper` keeps what is sent. `spelling` is how failures call the options. `clock` gives Unix
-    seconds.
+    `check` decides what an answer comes to; `None`: the outcome is what the provider said, and somebody else
+    checks it. `trace`: report how long the stages of each attempt took and what its reply said about rate
+    limits. `keeper` keeps what is sent. `spelling` is how failures call the options. `may_send` is asked
+    before anything of an attempt goes out: `NotSent` is raised if not. `clock` gives Unix seconds.
     """
 
     def __init__(
@@ -106,34 +81,33 @@ class HttpAttemptRunner:
         builder: RequestBuilder,
         targets: Mapping[int, Target],
         transport: Transport,
-        conversions: ConversionPool,
+        inputs: InputReader,
         price: Price,
         stream: bool,
         observer: Observer,
-        structured: StructuredOutput | None = None,
-        tool_use: ToolUse | None = None,
-        added: AddedValues | None = None,
+        check: OutcomeCheck | None,
+        dropped: DroppedFields | None = None,
         keeper: QuestionKeeper | None = None,
         trace: bool = False,
         spelling: Spelling = by_name,
+        may_send: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._clock = clock
+        self._clock, self._may_send = clock, may_send
         self._targets = {number: target.by_lane for number, target in targets.items()}
         self._builder, self._transport = builder, transport
-        self._conversions, self._price = conversions, price
-        self._stream, self._observer, self._trace = stream, observer, trace
-        self._structured, self.tool_use, self._spelling = structured, tool_use, spelling
-        self._keeper = keeper
-        self.inputs = InputReader(builder, conversions, added, observer)
+        self._price, self._stream = price, stream
+        self._observer, self._trace = observer, trace
+        self._check, self._spelling, self._keeper = check, spelling, keeper
+        self.inputs = inputs
         self._uploads = UploadCache(transport)
-        self._dropped: dict[tuple[ModelRef, str], frozenset[str]] = {}
+        self._dropped = DroppedFields(observer) if dropped is None else dropped
         self._cut_inputs = CutInputs(observer, spelling)
         self._has_no_prices = self._is_exhausted = False
 
     async def close(self) -> None:
         """End the conversions, and delete the uploaded files while the transport is still open."""
-        await self._conversions.close()
+        await self.inputs.close()
         await self._uploads.close()
 
     async def __call__(
@@ -142,16 +116,24 @@ class HttpAttemptRunner:
         turns: tuple[Turn, ...],
         on_text: Callable[[str], None] | None,
         lane: str | None = None,
+        about: bytes | None = None,
     ) -> AttemptResult:
+        """Make an attempt, see `engine.interfaces.AttemptRunner`.
+
+        `about`: what the call's conversation is about so far, where nothing here remembers it.
+        """
         places = self._targets[call.model]
         target = next(iter(places.values())) if lane is None else places[lane]
-        dropped = self._dropped.get(_server(target), frozenset())
+        dropped = self._dropped.of(target)
         target = target.settled(dropped, turns)
         # Refused the way it was asked for, an answer is asked for the other way.
-        attempt = _Attempt(call, turns, target, dropped, self._stream is not (STREAM in dropped))
+        attempt = Attempt(call, turns, target, dropped, self._stream is not (STREAM in dropped))
+        attempt.about = about if self._check is None else self._check.about(call)
         started_at = self._clock()
         try:
             answer, timing = await self._make(attempt, on_text)
+        except NotSent:
+            raise
         except (MachineError, OSError, MemoryError) as error:
             answer = local_failure(error)
             timing = Timing(started_at=started_at, latency_s=self._clock() - started_at)
@@ -169,12 +151,12 @@ class HttpAttemptRunner:
         if isinstance(answer, Failure) and answer.wording is not None:
             message = answer.wording.spell(self._spelling)
             answer = msgspec.structs.replace(answer, message=message, wording=None)
-        outcome = await self._check(answer, turns)
-        if self.tool_use is not None:
-            self.tool_use.note(call, attempt.content, outcome)
+        outcome: AttemptOutcome = answer
+        if self._check is not None:
+            outcome = await self._check(call, attempt.content, answer, turns)
         model = attempt.target.model
         if self._trace:
-            self._observer(Note(text=_trace(attempt, answer, timing), level=NoteLevel.DEBUG))
+            self._observer(Note(text=trace(attempt, answer, timing), level=NoteLevel.DEBUG))
         return AttemptResult(
             outcome=outcome,
             timing=timing,
@@ -185,28 +167,7 @@ class HttpAttemptRunner:
             cost_nusd=self._cost(answer, attempt.target, attempt.dropped) if attempt.sent else 0,
         )
 
-    async def _check(self, answer: Outcome, turns: tuple[Turn, ...]) -> AttemptOutcome:
-        """Return what the attempt comes to: an answer that does not fit the schema needs another request."""
-        structured = self._structured
-        if self.tool_use is not None:
-            followed = self.tool_use.outcome(answer, turns)
-            if not isinstance(followed, Reply | Failure):
-                return followed
-            answer = followed
-        if isinstance(answer, Reply):
-            if structured is None:
-                return answer
-            if len(answer.text) > _LONG_ANSWER:
-                return await run_in_thread(structured.check, answer, turns)
-            return structured.check(answer, turns)
-        if answer.kind is not FailureKind.SCHEMA:
-            return answer
-        # The provider checks answers itself, maybe against a schema that came in extra parameters.
-        if structured is None:
-            return Continue(turns=turns, failure=answer)
-        return structured.follow_rejection(answer, turns)
-
-    async def _make(self, attempt: _Attempt, on_text: Callable[[str], None] | None) -> tuple[Outcome, Timing]:
+    async def _make(self, attempt: Attempt, on_text: Callable[[str], None] | None) -> tuple[Outcome, Timing]:
         target, started_at = attempt.target, self._clock()
         if target.local is None:
             return await self._send(attempt, on_text)
@@ -219,7 +180,7 @@ class HttpAttemptRunner:
             down = Failure(kind=FailureKind.UNAVAILABLE, message=str(error), code="local_model", retry=False)
             return down, Timing(started_at=started_at, latency_s=self._clock() - started_at)
 
-    async def _send(self, attempt: _Attempt, on_text: Callable[[str], None] | None) -> tuple[Outcome, Timing]:
+    async def _send(self, attempt: Attempt, on_text: Callable[[str], None] | None) -> tuple[Outcome, Timing]:
         target, started_at = attempt.target, self._clock()
         try:
             answer, timing = await self._exchange(attempt, on_text, fresh=False)
@@ -234,14 +195,14 @@ class HttpAttemptRunner:
         if isinstance(answer, Failure) and answer.code == FILE_GONE:
             self._uploads.discard(attempt.uploads)
         if isinstance(answer, Failure) and answer.parameter is not None:
-            answer = self._drop(answer.parameter, answer, attempt)
+            answer = self._dropped.refuse(answer.parameter, answer, attempt)
         if may_be_cut(attempt.characters, answer.usage) and not attempt.turns:
             source = attempt.call.input
             name = "the prompt" if source is None else source.name
             answer = self._cut_inputs.check(answer, target, name, await self._least_tokens(attempt))
         return answer, timing
 
-    async def _least_tokens(self, attempt: _Attempt) -> int:
+    async def _least_tokens(self, attempt: Attempt) -> int:
         """Return a bound of the tokens that were sent, from the input read again; 0 if it is another now."""
         target, again, digest = attempt.target, ReadInput(), b""
         try:
@@ -264,7 +225,7 @@ class HttpAttemptRunner:
         return await run_in_thread(least_tokens, request) if digest == attempt.content else 0
 
     async def _exchange(
-        self, attempt: _Attempt, on_text: Callable[[str], None] | None, *, fresh: bool
+        self, attempt: Attempt, on_text: Callable[[str], None] | None, *, fresh: bool
     ) -> tuple[Outcome, Timing]:
         return await self._transport.ask(
             # No name holds it here: a large body is released as soon as it is sent, and made again for
@@ -278,7 +239,7 @@ class HttpAttemptRunner:
             fresh=fresh,
         )
 
-    async def _encode(self, attempt: _Attempt) -> HttpRequest:
+    async def _encode(self, attempt: Attempt) -> HttpRequest:
         """Return the request, with the input read now; of that, only its hash is kept."""
         target, started_at = attempt.target, time.perf_counter()
         if isinstance(target.attached, InputError):
@@ -286,14 +247,16 @@ class HttpAttemptRunner:
         given = ReadInput()
         if (source := attempt.call.input) is not None:
             content = await self.inputs.load(source, target)
-            if self.tool_use is not None:
-                self.tool_use.check(attempt.call, content.digest, attempt.turns)
+            if attempt.turns and attempt.about not in (None, content.digest):
+                raise changed_meanwhile(source)
             attempt.content = content.digest
             given = await self.inputs.prepare(content, source, target)
         parts, attached = given.parts, target.attached
         if self._keeper is not None:
             attempt.kept = self._keeper.keep(source, target, given, attempt.content, attached)
         if target.capabilities.upload:
+            if not self._may_send():
+                raise NotSent
             number = len(parts)
             placed = await self._uploads.place(
                 (*parts, *attached), target.wire, target.endpoint, target.capabilities, attempt.uploads
@@ -312,19 +275,9 @@ class HttpAttemptRunner:
         attempt.outline = msgspec.structs.replace(request, messages=_NO_QUESTION)
         http = target.wire.encode(request, target.endpoint, attempt.dropped)
         attempt.prepared_s = time.perf_counter() - started_at
+        if not self._may_send():
+            raise NotSent
         return http
-
-    def _drop(self, field: str, failure: Failure, attempt: _Attempt) -> Failure:
-        """Leave out an optional field that the model refused, from now on; say so once."""
-        model = attempt.target.model.plain
-        if field in attempt.dropped or not _is_sent(field, attempt):
-            return msgspec.structs.replace(failure, retry=False, model_down=field == API)
-        server = _server(attempt.target)
-        dropped = self._dropped.get(server, frozenset())
-        if field not in dropped:
-            self._dropped[server] = dropped | {field}
-            self._observer(Note(text=f"{model} {_without(field, attempt)}", level=NoteLevel.WARNING))
-        return msgspec.structs.replace(failure, retry=True)
 
     def _cost(self, outcome: Outcome, target: Target, dropped: frozenset[str]) -> int | None:
         usage = outcome.usage
@@ -346,60 +299,10 @@ class HttpAttemptRunner:
             return None
 
 
-def _server(target: Target) -> tuple[ModelRef, str]:
-    """Return what refuses fields: a model as one server has it."""
-    return target.model.plain, target.endpoint.base_url
-
-
 def _is_uncounted(outcome: Outcome) -> bool:
     """Return whether counts of 0 stand beside a text: some servers put zeros for what they don't count."""
     text = outcome.text if isinstance(outcome, Reply) else outcome.partial
     return bool(text) and 0 in (outcome.usage.input_tokens, outcome.usage.output_tokens)
-
-
-def _trace(attempt: _Attempt, answer: Outcome, timing: Timing) -> str:
-    """Describe the stages of an attempt, and what its reply stated about rate limits."""
-    call, model = attempt.call, attempt.target.model
-    subject = f"{model} {call.input.name}" if call.input else str(model)
-    stages = [f"prepared in {attempt.prepared_s * 1e3:.1f} ms"]
-    if timing.ttft_s is not None:
-        stages.append(f"first text after {timing.ttft_s:.3f} s")
-    stages.append(f"ended after {timing.latency_s:.3f} s")
-    for budget in answer.hints.budgets:
-        left = "?" if budget.remaining is None else f"{budget.remaining:g}"
-        limit = "?" if budget.limit is None else f"{budget.limit:g}"
-        reset = "" if budget.reset_s is None else f", again in {budget.reset_s:.3g} s"
-        stages.append(f"{budget.resource} {left} of {limit} left{reset}")
-    if answer.hints.retry_after_s is not None:
-        stages.append(f"asked to wait {answer.hints.retry_after_s:.3g} s")
-    return f"{subject}: {'; '.join(stages)}"
-
-
-def _is_sent(field: str, attempt: _Attempt) -> bool:
-    """Return whether the request would be another one without the field: messages may name any."""
-    if field == API:
-        return attempt.target.other_wire is not None
-    if field == STREAM or attempt.outline is None:
-        return field == STREAM
-    target = attempt.target
-    with_it, without = (
-        target.wire.encode(attempt.outline, target.endpoint, dropped).body
-        for dropped in (attempt.dropped, attempt.dropped | {field})
-    )
-    return with_it != without
-
-
-def _without(field: str, attempt: _Attempt) -> str:
-    """Return what is done without a refused field, after the model's name."""
-    if field == STREAM:
-        return "is asked without streaming" if attempt.stream else "only streams; it is asked so"
-    if field == API:
-        lost = () if attempt.outline is None else left_out(attempt.outline.parameters)
-        without = f", without {', '.join(lost)}" if lost else ""
-        return f"is asked over the Responses API, as its provider says{without}"
-    if field == SYSTEM:
-        return "does not take a system message; its text goes to the beginning of the prompt"
-    return f"does not take {field}; it is sent without"
 
 
 def _own_failure(message: str, code: str) -> Failure:

@@ -17,6 +17,7 @@ from umwelten.types import (
     Failure,
     FailureKind,
     FinishReason,
+    Input,
     Outcome,
     Reply,
     ToolStep,
@@ -28,6 +29,15 @@ from umwelten.types import (
 _NO_MORE = "no more tool calls are possible"
 _CUT = Phrase("the arguments were cut off at {option:max_tokens}")
 _NOT_RUN = "not run: the limit of tokens cut off this turn"
+
+
+def changed_meanwhile(source: Input) -> InputChanged:
+    """Return the error for a conversation that goes on and was about another content."""
+    text = Phrase(
+        "{name} changed while its call used tools: {option:resume} asks about it as it is now",
+        name=source.name,
+    )
+    return InputChanged(text)
 
 
 class ToolUse:
@@ -49,15 +59,9 @@ class ToolUse:
         elif isinstance(outcome, Reply):
             self._asked_about.pop(call.id, None)
 
-    def check(self, call: Call, content: bytes, turns: tuple[Turn, ...]) -> None:
-        """Raise `InputChanged` if a conversation that goes on was about another content."""
-        if not turns or call.input is None or self._asked_about.get(call.id, content) == content:
-            return
-        text = Phrase(
-            "{name} changed while its call used tools: {option:resume} asks about it as it is now",
-            name=call.input.name,
-        )
-        raise InputChanged(text)
+    def about(self, call: Call) -> bytes | None:
+        """Return what a call's conversation is about so far, `None` where that is not known."""
+        return self._asked_about.get(call.id)
 
     def outcome(self, answer: Outcome, turns: tuple[Turn, ...]) -> AttemptOutcome:
         """Return what an answer or a failure comes to."""

@@ -15,9 +15,9 @@ from functools import partial
 import msgspec
 
 from umwelten.attempts.key_mask import KeyMask
+from umwelten.attempts.outcome_check import OutcomeCheck
 from umwelten.attempts.target import Target, left_out
 from umwelten.attempts.tool_caller import EvaluationTools
-from umwelten.attempts.tool_use import ToolUse
 from umwelten.clock import unix_clock
 from umwelten.config.endpoints import all_keys, price_overrides
 from umwelten.config.settings import Settings
@@ -330,7 +330,7 @@ class Evaluation:
             hedge=hedge_share(self.spec),
             loading=lambda lane: self._local.loading if lane == "local" else None,
             tools=self._make_tools(attempts),
-            begun=partial(self._begun, attempts.tool_use),
+            begun=partial(self._begun, attempts.check),
         )
 
         def committed(records: Sequence[Committable]) -> None:
@@ -341,11 +341,11 @@ class Evaluation:
         store.on_commit(committed)
         return engine
 
-    def _begun(self, tool_use: ToolUse | None, call: Call) -> BegunCall | None:
-        """Return how far an earlier run got with a call; `tool_use` is told what that was about."""
+    def _begun(self, check: OutcomeCheck, call: Call) -> BegunCall | None:
+        """Return how far an earlier run got with a call; `check` is told what that was about."""
         found = self.store.begun(call)
-        if found is not None and tool_use is not None:
-            tool_use.begin(call, found.content)
+        if found is not None:
+            check.begin(call, found.content)
         return found
 
     def _make_tools(self, attempts: AttemptMaker) -> EvaluationTools | None:

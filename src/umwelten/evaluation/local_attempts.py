@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from umwelten.attempts.input_reader import InputReader
+from umwelten.attempts.outcome_check import OutcomeCheck
 from umwelten.attempts.question_keeper import QuestionKeeper
 from umwelten.attempts.runner import HttpAttemptRunner, Price
 from umwelten.attempts.structured_output import StructuredOutput
@@ -19,6 +20,7 @@ from umwelten.engine.interfaces import AttemptRunner
 from umwelten.evaluation.lanes import connection_times
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import Observer
+from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.phrases import Spelling
 from umwelten.prompts.request_builder import RequestBuilder
@@ -59,8 +61,8 @@ class AttemptMaker(Protocol):
         """What reads inputs in this process."""
 
     @property
-    def tool_use(self) -> ToolUse | None:
-        """What decides what follows calls of tools, where some are offered."""
+    def check(self) -> OutcomeCheck:
+        """What decides what follows an answer."""
 
     @property
     def room(self) -> int | None:
@@ -81,18 +83,18 @@ class LocalAttempts:
     def __init__(self, parts: AttemptParts) -> None:
         spec = parts.spec
         self._parts = parts
+        self.check = outcome_check(parts)
         self._transport = Transport(timeout_s=spec.limits.timeout_s, unix_clock=parts.clock)
+        conversions = ConversionPool(spec.limits.timeout_s, ahead=parts.documents)
         self.runner = HttpAttemptRunner(
             builder=parts.builder,
             targets=parts.targets,
             transport=self._transport,
-            conversions=ConversionPool(spec.limits.timeout_s, ahead=parts.documents),
+            inputs=InputReader(parts.builder, conversions, added_values(parts), parts.observer),
             price=parts.price,
             stream=spec.stream,
             observer=parts.observer,
-            structured=structured_output(parts),
-            tool_use=tool_use(parts),
-            added=None if spec.inputs is None else spec.inputs.added,
+            check=self.check,
             keeper=question_keeper(parts),
             trace=spec.trace,
             spelling=parts.spelling,
@@ -120,11 +122,6 @@ class LocalAttempts:
         """What reads inputs."""
         return self.runner.inputs
 
-    @property
-    def tool_use(self) -> ToolUse | None:
-        """What decides what follows calls of tools."""
-        return self.runner.tool_use
-
     def serve(self, engine: Engine, pool: Pool) -> None:
         """Tell lanes how long connections took."""
         clock = asyncio.get_running_loop().time
@@ -138,20 +135,19 @@ class LocalAttempts:
             await self._transport.__aexit__(None, None, None)
 
 
-def structured_output(parts: AttemptParts) -> StructuredOutput | None:
-    """Return what checks records, where answers are to be some."""
-    spec = parts.spec
-    if spec.output_schema is None:
-        return None
-    return StructuredOutput(
-        spec.output_schema, coerce=spec.coerce, single=spec.single, spelling=parts.spelling
-    )
+def outcome_check(parts: AttemptParts) -> OutcomeCheck:
+    """Return what decides what follows an answer."""
+    spec, tools, structured = parts.spec, parts.spec.request.tools, None
+    if spec.output_schema is not None:
+        structured = StructuredOutput(
+            spec.output_schema, coerce=spec.coerce, single=spec.single, spelling=parts.spelling
+        )
+    return OutcomeCheck(structured, None if tools is None else ToolUse(tools, spelling=parts.spelling))
 
 
-def tool_use(parts: AttemptParts) -> ToolUse | None:
-    """Return what decides what follows calls of tools, where some are offered."""
-    tools = parts.spec.request.tools
-    return None if tools is None else ToolUse(tools, spelling=parts.spelling)
+def added_values(parts: AttemptParts) -> AddedValues | None:
+    """Return the values that come from beside the inputs, if there are any."""
+    return None if parts.spec.inputs is None else parts.spec.inputs.added
 
 
 def question_keeper(parts: AttemptParts) -> QuestionKeeper | None:
