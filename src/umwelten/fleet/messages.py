@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from msgspec.msgpack import Ext
 
 from umwelten.events import NoteLevel
+from umwelten.fleet.escaping import escape, unescape
 from umwelten.phrases import Named, Phrase
 from umwelten.tool_calls import ModelTurn, ToolResults
 from umwelten.types import (
@@ -157,7 +157,7 @@ class Leave(_Tagged):
 
 
 class Escaped(_Tagged):
-    """A message with text that is not Unicode, such as the name of a file may be: see `_escape`."""
+    """A message with text that is not Unicode, such as the name of a file may be: see `escaping`."""
 
     data: bytes
 
@@ -315,13 +315,8 @@ def encode_message(message: ToWorker | FromWorker) -> bytes:
     try:
         return _ENCODER.encode(message)
     except UnicodeEncodeError:
-        return _ENCODER.encode(
-            Escaped(
-                data=_ENCODER.encode(
-                    _escape(msgspec.to_builtins(message, builtin_types=(bytes,), enc_hook=_pack))
-                )
-            )
-        )
+        plain = msgspec.to_builtins(message, builtin_types=(bytes,), enc_hook=_pack)
+        return _ENCODER.encode(Escaped(data=escape(plain)))
 
 
 def frame_of(messages: list[bytes]) -> bytes:
@@ -346,48 +341,9 @@ def decode_from_worker(frame: bytes) -> list[FromWorker]:
     return [_unescape(each, FromWorker) if type(each) is Escaped else each for each in messages]
 
 
-_TEXT, _MAP = 1, 2
-"""Extension types of MessagePack: text with lone surrogates, and a map that has such keys."""
-
-
-def _escape(value: Any) -> Any:
-    """Return the value with what MessagePack has no form for as extension types.
-
-    Bytes of a file name that are no UTF-8 are lone surrogates in Python, and a provider may send half an
-    emoji. msgspec refuses to encode either.
-    """
-    if isinstance(value, str):
-        return value if _is_unicode(value) else Ext(_TEXT, value.encode("utf-8", "surrogatepass"))
-    if isinstance(value, dict):
-        pairs = {key: _escape(item) for key, item in value.items()}
-        if all(map(_is_unicode, pairs)):
-            return pairs
-        return Ext(_MAP, _ENCODER.encode([[_escape(key), item] for key, item in pairs.items()]))
-    if isinstance(value, list | tuple):
-        return [_escape(item) for item in value]
-    return value
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _restore(code: int, data: memoryview) -> Any:
-    if code == _TEXT:
-        return bytes(data).decode("utf-8", "surrogatepass")
-    return dict(_ESCAPED.decode(data))
-
-
-_ESCAPED = msgspec.msgpack.Decoder(ext_hook=_restore)
-
-
 def _unescape(message: Escaped, kinds: Any) -> Any:
     try:
-        return msgspec.convert(_ESCAPED.decode(message.data), kinds, dec_hook=_unpack, builtin_types=(bytes,))
+        return msgspec.convert(unescape(message.data), kinds, dec_hook=_unpack, builtin_types=(bytes,))
     except (UnicodeDecodeError, TypeError, ValueError) as error:
         if isinstance(error, msgspec.MsgspecError):
             raise

@@ -14,12 +14,11 @@ import msgspec
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.events import NoteLevel
 from umwelten.fleet.carrier import WorkerPlace
-from umwelten.fleet.gathering import PIECES_S, MeanAnswers, gathering_s
+from umwelten.fleet.gathering import MeanAnswers, gathering_s
 from umwelten.fleet.handshake import python_version
 from umwelten.fleet.hearing import Hearing
 from umwelten.fleet.interfaces import Build, NothingSent, WorkerRunner
 from umwelten.fleet.messages import (
-    LARGEST_FRAME,
     PROTOCOL,
     Assignment,
     Cancel,
@@ -35,7 +34,6 @@ from umwelten.fleet.messages import (
     Leave,
     Limits,
     Load,
-    Pieces,
     Ping,
     Refused,
     Said,
@@ -45,10 +43,10 @@ from umwelten.fleet.messages import (
     Wanted,
     decode_to_worker,
     encode_message,
-    frame_of,
     pack_turns,
     unpack_turns,
 )
+from umwelten.fleet.reports import Reports
 from umwelten.store.contents import Content
 from umwelten.types import Continue, Failure, FailureKind, Reply, Timing, ToolStep
 from umwelten.version import __version__
@@ -106,10 +104,7 @@ class Worker:
         self._supplies: dict[str, asyncio.Future[Supply]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._means = MeanAnswers()
-        self._out: list[bytes] = []
-        self._texts: dict[int, list[str]] = {}
-        self._size, self._due, self._said_at = 0, math.inf, -math.inf
-        self._more = asyncio.Event()
+        self._reports = Reports(self._loop)
         self._load_at = -math.inf
         self._beat_at = self._late_s = 0.0
         self._is_leaving = False
@@ -158,35 +153,7 @@ class Worker:
 
     async def frames(self, wait_s: float) -> bytes:
         """Return what there is to say once it is due; after `wait_s` nothing, a sign of life."""
-        until = self._loop.time() + wait_s
-        while True:
-            now = self._loop.time()
-            if self._size >= LARGEST_FRAME or self._due <= now:
-                return self._frame(now)
-            if now >= until:
-                return b""
-            self._more.clear()
-            try:
-                async with asyncio.timeout_at(min(until, self._due)):
-                    await self._more.wait()
-            except TimeoutError:
-                pass
-
-    def _frame(self, now: float) -> bytes:
-        texts = [encode_message(Pieces(n=n, text="".join(them))) for n, them in self._texts.items()]
-        self._texts.clear()
-        size, count = sum(map(len, texts)), 0
-        for message in self._out:
-            if size and size + len(message) > LARGEST_FRAME:
-                break
-            size += len(message)
-            count += 1
-        messages = [*texts, *self._out[:count]]
-        del self._out[:count]
-        self._size = sum(map(len, self._out)) if self._out else 0
-        self._due = now if self._out else math.inf
-        self._said_at = now
-        return frame_of(messages)
+        return await self._reports.frame(wait_s)
 
     # --- what makes attempts ---------------------------------------------------------------
 
@@ -216,16 +183,7 @@ class Worker:
 
     def say(self, message: FromWorker, wait_s: float = 0.0) -> None:
         """Say something to the coordinator within `wait_s` of the frame before."""
-        encoded = encode_message(message)
-        self._out.append(encoded)
-        self._size += len(encoded)
-        self._hurry(wait_s)
-
-    def _hurry(self, wait_s: float) -> None:
-        due = max(self._loop.time(), self._said_at + wait_s)
-        if due < self._due or self._size >= LARGEST_FRAME:
-            self._due = min(due, self._due)
-            self._more.set()
+        self._reports.add(encode_message(message), wait_s)
 
     # --- messages --------------------------------------------------------------------------
 
@@ -309,11 +267,10 @@ class Worker:
 
     def _on_text(self, n: int, text: str) -> None:
         if n in self._attempts:
-            self._texts.setdefault(n, []).append(text)
-            self._hurry(PIECES_S)
+            self._reports.add_text(n, text)
 
     def _on_cancel(self, message: Cancel) -> None:
-        self._texts.pop(message.n, None)
+        self._reports.drop_text(message.n)
         if (found := self._attempts.get(message.n)) is not None:
             found[0].cancel()
 
@@ -354,7 +311,6 @@ class Worker:
                 await self._runner.close()
         finally:
             self.ended.set()
-            self._more.set()
 
     def die(self) -> None:
         """End at once, as a process that is killed: nothing is released, nothing more is said."""

@@ -1,0 +1,57 @@
+"""Text that is not Unicode, in MessagePack.
+
+Bytes of a file name that are no UTF-8 are lone surrogates in Python, and a provider may send half an emoji.
+msgspec refuses to encode either.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.msgpack import Ext
+
+_TEXT, _MAP = 1, 2
+"""Extension types of MessagePack: text with lone surrogates, and a map that has such keys."""
+
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def escape(value: Any) -> bytes:
+    """Return a value of MessagePack's types encoded; its text may have lone surrogates."""
+    return _ENCODER.encode(_escape(value))
+
+
+def unescape(data: bytes) -> Any:
+    """Return what `escape` was given. Raises `ValueError` and `TypeError` for what it did not return."""
+    return _DECODER.decode(data)
+
+
+def _escape(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if _is_unicode(value) else Ext(_TEXT, value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, dict):
+        pairs = {key: _escape(item) for key, item in value.items()}
+        if all(map(_is_unicode, pairs)):
+            return pairs
+        return Ext(_MAP, _ENCODER.encode([[_escape(key), item] for key, item in pairs.items()]))
+    if isinstance(value, list | tuple):
+        return [_escape(item) for item in value]
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _restore(code: int, data: memoryview) -> Any:
+    if code == _TEXT:
+        return bytes(data).decode("utf-8", "surrogatepass")
+    return dict(_DECODER.decode(data))
+
+
+_DECODER = msgspec.msgpack.Decoder(ext_hook=_restore)
