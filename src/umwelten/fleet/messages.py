@@ -207,9 +207,9 @@ class Completion(_Tagged):
     n: int
     timing: Timing
     held_s: float
-    key: str
-    content: bytes
-    cost_nusd: int | None
+    key: str = ""
+    content: bytes = b""
+    cost_nusd: int | None = None
     reply: Reply | None = None
     failure: Failure | None = None
     turns: tuple[WireTurn, ...] | None = None
@@ -391,3 +391,23 @@ def outcome_of(message: Completion) -> AttemptOutcome:
     if message.failure is None:
         raise msgspec.ValidationError("a completion without an outcome")
     return message.failure if turns is None else Continue(turns=turns, failure=message.failure)
+
+
+def completion_of(
+    outcome: AttemptOutcome, *, n: int, timing: Timing, held_s: float, **rest: Any
+) -> Completion:
+    """Return the message of an attempt's outcome, and of the `rest` as `Completion` has it."""
+    turns, ended = None, outcome
+    if isinstance(outcome, ToolStep):
+        turns, ended = pack_turns(outcome.turns), outcome.reply
+    elif isinstance(outcome, Continue):
+        turns, ended = pack_turns(outcome.turns), outcome.failure
+    return Completion(
+        n=n,
+        timing=timing,
+        held_s=held_s,
+        reply=ended if isinstance(ended, Reply) else None,
+        failure=ended if isinstance(ended, Failure) else None,
+        turns=turns,
+        **rest,
+    )

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from umwelten.engine.interfaces import AttemptResult
 from umwelten.events import NoteLevel
 from umwelten.fleet.carrier import WorkerPlace
 from umwelten.fleet.gathering import MeanAnswers, gathering_s
@@ -22,7 +21,6 @@ from umwelten.fleet.messages import (
     PROTOCOL,
     Assignment,
     Cancel,
-    Completion,
     Connected,
     Contents,
     Expired,
@@ -41,14 +39,14 @@ from umwelten.fleet.messages import (
     Supplied,
     Supply,
     Wanted,
+    completion_of,
     decode_to_worker,
     encode_message,
-    pack_turns,
     unpack_turns,
 )
 from umwelten.fleet.reports import Reports
 from umwelten.store.contents import Content
-from umwelten.types import Continue, Failure, FailureKind, Reply, Timing, ToolStep
+from umwelten.types import Failure, FailureKind, Timing
 from umwelten.version import __version__
 
 LOAD_S = 0.9
@@ -243,7 +241,17 @@ class Worker:
         else:
             self._means.add(message.lane, result.timing.latency_s)
             try:
-                completion = _completion(n, result, self._loop.time() - taken_at)
+                completion = completion_of(
+                    result.outcome,
+                    n=n,
+                    timing=result.timing,
+                    held_s=self._loop.time() - taken_at,
+                    key=result.key,
+                    content=result.content,
+                    cost_nusd=result.cost_nusd,
+                    step=result.step,
+                    kept=result.kept,
+                )
                 self.say(completion, gathering_s(self._means(message.lane)))
             except (TypeError, OverflowError, ValueError) as error:
                 self._say_fault(n, error, taken_at)
@@ -251,19 +259,11 @@ class Worker:
             self._attempts.pop(n, None)
 
     def _say_fault(self, n: int, error: Exception, taken_at: float) -> None:
-        held_s = self._loop.time() - taken_at
+        took_s = self._loop.time() - taken_at
         message = f"umwelten failed on this call: {error!r}"
-        self.say(
-            Completion(
-                n=n,
-                timing=Timing(started_at=0.0, latency_s=held_s),
-                held_s=held_s,
-                key="",
-                content=b"",
-                cost_nusd=None,
-                failure=Failure(kind=FailureKind.BAD_REQUEST, message=message, code="internal", retry=False),
-            )
-        )
+        failure = Failure(kind=FailureKind.BAD_REQUEST, message=message, code="internal", retry=False)
+        timing = Timing(started_at=0.0, latency_s=took_s)
+        self.say(completion_of(failure, n=n, timing=timing, held_s=took_s))
 
     def _on_text(self, n: int, text: str) -> None:
         if n in self._attempts:
@@ -343,25 +343,3 @@ class Worker:
         task = self._loop.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-def _completion(n: int, result: AttemptResult, held_s: float) -> Completion:
-    outcome = result.outcome
-    turns, ended = None, outcome
-    if isinstance(outcome, ToolStep):
-        turns, ended = pack_turns(outcome.turns), outcome.reply
-    elif isinstance(outcome, Continue):
-        turns, ended = pack_turns(outcome.turns), outcome.failure
-    return Completion(
-        n=n,
-        timing=result.timing,
-        held_s=held_s,
-        key=result.key,
-        content=result.content,
-        cost_nusd=result.cost_nusd,
-        reply=ended if isinstance(ended, Reply) else None,
-        failure=ended if isinstance(ended, Failure) else None,
-        turns=turns,
-        step=result.step,
-        kept=result.kept,
-    )
