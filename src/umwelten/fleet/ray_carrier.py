@@ -1,0 +1,508 @@
+"""Workers in the actors of a Ray cluster. The only module that imports Ray.
+
+Everything of Ray is imported where it is used: it takes half a second, and few runs need it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import logging
+import os
+import socket
+import sys
+import threading
+import warnings
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from umwelten.errors import UmweltenError, UsageError
+from umwelten.fleet.carrier import Listener, WorkerPlace
+from umwelten.fleet.messages import LARGEST_FRAME
+from umwelten.fleet.ray_cluster import LOOPBACK, LocalCluster, start_cluster
+from umwelten.fleet.ray_worker import WorkerActor
+from umwelten.version import __version__
+
+T = TypeVar("T")
+
+MAKER = "umwelten.fleet.worker_setup:make_worker"
+"""What makes a worker, given its `WorkerPlace`; looked up where the worker runs."""
+
+_WORKER_CPUS = 0.5
+"""CPUs of the cluster that a worker takes. It waits most of the time: 1,000 calls a second take 0.3 of one
+core, and the four workers of the default fit on a machine of two."""
+_STORE_BYTES = 256 << 20
+"""Shared memory of a cluster of this run: some inputs that workers cannot read, and answers above 100 kB."""
+_KEPT_BYTES = 64 << 20
+"""Inputs that stay in shared memory for workers that want them later; beyond, the oldest leave it."""
+_POLL_S = 1.0
+"""A worker with nothing to say answers after so long: a sign of life, three within the time to be suspect."""
+_REACH_S = 3.0
+_CONNECT_S = 30.0
+"""Ray connects within 1 s. Where a cluster is not what it was, it tries for minutes."""
+_JOIN_S = 60.0
+"""Workers are ready after 1 to 5 s; with packages to install, or on a machine under load, later."""
+_BROKEN_S = 2.0
+"""A worker to which no connection was possible for so long is given up: a broken connection is made anew at
+once, and Ray says that a machine is gone only after 13 s."""
+_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 30.0
+_SHUTDOWN_S = 5.0
+
+
+class _Channel:
+    """What was sent to a worker, until it is known to have arrived."""
+
+    def __init__(self, take: Any, number: int) -> None:
+        self._take, self._channel = take, number
+        self._sent = 0
+        self._untaken: deque[tuple[int, Any]] = deque()
+
+    def send(self, frame: Any) -> None:
+        self._sent += 1
+        self._untaken.append((self._sent, frame))
+        self._take.remote(self._channel, self._sent, frame)
+
+    def taken(self, number: int) -> None:
+        while self._untaken and self._untaken[0][0] <= number:
+            self._untaken.popleft()
+
+    def send_again(self) -> None:
+        for number, frame in self._untaken:
+            self._take.remote(self._channel, number, frame)
+
+
+class _Link:
+    """A worker's actor, and what goes there and back."""
+
+    def __init__(self, number: int, actor: Any, place: WorkerPlace) -> None:
+        self.number, self.actor, self.place = number, actor, place
+        take = actor.take.options(num_returns=0)
+        self.frames, self.supplies = _Channel(take, 0), _Channel(take, 1)
+        self.heard = 0
+
+
+class RayCarrier:
+    """A `Carrier` of frames to actors and back.
+
+    `address`: "auto" for the cluster that runs on this machine, or its HOST:PORT; `None`: one is started, and
+    ended by `close`. `hidden`: variables that its processes do not get. `with_pip`: have Ray install this
+    version of umwelten for the workers. `note` tells the user something.
+    """
+
+    def __init__(
+        self,
+        address: str | None,
+        workers: int,
+        *,
+        hidden: Collection[str] = (),
+        with_pip: bool = False,
+        note: Callable[[str], None] = lambda text: None,
+        maker: str = MAKER,
+        join_s: float = _JOIN_S,
+    ) -> None:
+        self._address, self._workers, self._hidden = address, workers, hidden
+        self._with_pip, self._note, self._maker, self._join_s = with_pip, note, maker, join_s
+        self._cluster: LocalCluster | None = None
+        self._listener: Listener | None = None
+        self._is_connected = self._is_closing = False
+        self._links: dict[int, _Link] = {}
+        self._last = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stored: OrderedDict[str, tuple[int, asyncio.Task[Any]]] = OrderedDict()
+
+    async def open(self, listener: Listener) -> None:
+        """Connect and start the workers; returns once all have joined. Raises `UmweltenError`."""
+        _require_ray()
+        self._listener = listener
+        try:
+            await self._connect()
+            await self._start_all()
+        except BaseException:
+            await self.close(0.0)
+            raise
+
+    def send(self, worker: int, frame: bytes) -> None:
+        """Send a frame."""
+        if (link := self._links.get(worker)) is not None:
+            link.frames.send(frame)
+
+    def ship(self, worker: int, key: str, frame: bytes) -> None:
+        """Send a large frame. It is overtaken by what `send` sends."""
+        if len(frame) <= LARGEST_FRAME:
+            self.send(worker, frame)
+        elif worker in self._links:
+            self._run(self._ship(worker, self._store(key, frame)))
+
+    def forget(self, key: str) -> None:
+        """Free what was shipped by this key."""
+        self._stored.pop(key, None)
+
+    async def close(self, grace_s: float) -> None:
+        """End the workers, which have so long to release what they hold, and a cluster of this run."""
+        self._is_closing = True
+        links = tuple(self._links.values())
+        if links and grace_s > 0:
+            ends = [asyncio.create_task(_result(link.actor.close.remote())) for link in links]
+            await asyncio.wait(ends, timeout=grace_s)
+            await _cancel(ends)
+        self._links.clear()
+        self._stored.clear()
+        await _cancel(self._tasks)
+        if self._is_connected:
+            self._is_connected = False
+            with contextlib.suppress(Exception):
+                await _in_daemon_thread(lambda: _disconnect([link.actor for link in links]), _SHUTDOWN_S)
+        if self._cluster is not None:
+            await self._cluster.stop()
+
+    # --- connection -------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        ray = sys.modules.get("ray")
+        if ray is not None and ray.is_initialized():
+            raise UsageError(
+                "this process is connected to a Ray cluster already",
+                "Call ray.shutdown() first, or end the other run.",
+            )
+        variables: dict[str, str] = {}
+        if self._address is None:
+            self._cluster = await asyncio.to_thread(start_cluster, self._workers, self._hidden)
+            await self._cluster.wait_until_ready()
+            address, variables = self._cluster.address, self._cluster.variables
+        else:
+            address = _known_address(self._address)
+            await _reach(address)
+        self._is_connected = True
+        try:
+            await _in_daemon_thread(lambda: _init(address, variables), _CONNECT_S)
+        except TimeoutError:
+            raise UmweltenError(
+                f"no Ray cluster answered at {address} within {_CONNECT_S:.0f} s",
+                "Look at it with 'ray status', or start it anew.",
+            ) from None
+        except Exception as error:
+            raise _connection_error(address, error) from error
+
+    # --- workers ----------------------------------------------------------------------------------
+
+    async def _start_all(self) -> None:
+        starts = [asyncio.create_task(self._start()) for _ in range(self._workers)]
+        try:
+            done, waiting = await asyncio.wait(
+                starts, timeout=self._join_s, return_when=asyncio.FIRST_EXCEPTION
+            )
+            for task in done:
+                task.result()
+            if waiting:
+                raise await self._too_few(len(done))
+        finally:
+            await _cancel(starts)
+
+    async def _start(self) -> None:
+        """Start a worker and wait until it has joined. Raises `UmweltenError`."""
+        actor = await asyncio.to_thread(_new_actor, self._maker, self._with_pip)
+        try:
+            place = await _result(actor.join.remote(here))
+        except BaseException as error:
+            _kill(actor)
+            if isinstance(error, Exception):
+                raise _worker_error(error) from error
+            raise
+        self._last += 1
+        link = _Link(self._last, actor, place)
+        self._links[link.number] = link
+        assert self._listener is not None
+        self._listener.on_join(link.number, link.place)
+        self._run(self._listen(link))
+
+    async def _too_few(self, joined: int) -> UmweltenError:
+        import ray
+
+        cpus = await asyncio.to_thread(ray.available_resources)
+        free = cpus.get("CPU", 0.0)
+        return UsageError(
+            f"{joined} of {self._workers} workers could start within {self._join_s:.0f} s: "
+            f"the cluster has {free:g} free CPUs, and a worker takes {_WORKER_CPUS:g}",
+            "Use fewer workers (--workers), add machines to the cluster, or wait until it is free.",
+        )
+
+    async def _listen(self, link: _Link) -> None:
+        """Hear a worker until it is gone, then start another."""
+        assert self._listener is not None
+        why = await self._hear(link)
+        if self._is_closing:
+            return
+        self._links.pop(link.number, None)
+        self._listener.on_leave(link.number, why)
+        _kill(link.actor)
+        await self._replace()
+
+    async def _hear(self, link: _Link) -> str:
+        """Pass on what a worker says until it is gone; returns why it is."""
+        from ray import exceptions
+
+        assert self._listener is not None
+        loop = asyncio.get_running_loop()
+        broken_at: float | None = None
+        while True:
+            try:
+                (frames, supplies), said = await _result(link.actor.poll.remote(link.heard, _POLL_S))
+            except exceptions.ActorUnavailableError:
+                broken_at = loop.time() if broken_at is None else broken_at
+                if loop.time() - broken_at > _BROKEN_S:
+                    return "no connection to it is possible"
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            except exceptions.RayActorError:
+                return "its process ended"
+            except exceptions.RayError as error:
+                return f"it failed: {_first_line(error)}"
+            link.frames.taken(frames)
+            link.supplies.taken(supplies)
+            if broken_at is not None:
+                broken_at = None
+                link.frames.send_again()
+                link.supplies.send_again()
+            if not said:
+                self._listener.on_frame(link.number, b"")
+            for number, frame in said:
+                if number > link.heard:
+                    link.heard = number
+                    self._listener.on_frame(link.number, frame)
+
+    async def _replace(self) -> None:
+        """Start a worker in place of one that is gone. Where that fails, again, after ever longer pauses."""
+        pause_s = _PAUSE_S
+        while True:
+            try:
+                return await self._start()
+            except UmweltenError:
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    # --- large frames -----------------------------------------------------------------------------
+
+    def _store(self, key: str, frame: bytes) -> asyncio.Task[Any]:
+        """Put a frame into the cluster's shared memory, once while it is wanted; returns its reference.
+
+        Each node fetches it once.
+        """
+        import ray
+
+        if key in self._stored:
+            self._stored.move_to_end(key)
+            return self._stored[key][1]
+        task = asyncio.create_task(asyncio.to_thread(ray.put, frame))
+        self._stored[key] = len(frame), task
+        while len(self._stored) > 1 and sum(size for size, _ in self._stored.values()) > _KEPT_BYTES:
+            self._stored.popitem(last=False)
+        return task
+
+    async def _ship(self, worker: int, reference: asyncio.Task[Any]) -> None:
+        stored = await asyncio.shield(reference)
+        if (link := self._links.get(worker)) is not None:
+            link.supplies.send(stored)
+
+    def _run(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+# --- in the worker's process, and in the first process of a cluster ----------------------------------
+
+
+def here() -> WorkerPlace:
+    """Return where the actor is that calls this."""
+    import ray
+
+    context = ray.get_runtime_context()
+    node = f"{socket.gethostname()}/{context.get_node_id()[:8]}"
+    return WorkerPlace(node=node, address=ray.util.get_node_ip_address(), pid=os.getpid())
+
+
+def run_head() -> None:
+    """Start a cluster and keep it until this process is killed. `ray_cluster` starts it."""
+    import ray
+
+    folder, cpus = Path(sys.argv[1]), int(sys.argv[2])
+    context = ray.init(
+        address="local",
+        num_cpus=cpus,
+        num_gpus=0,
+        object_store_memory=_STORE_BYTES,
+        include_dashboard=False,
+        log_to_driver=False,
+        _temp_dir=str(folder),
+    )
+    (folder / "address.new").write_text(context.address_info["gcs_address"])
+    (folder / "address.new").rename(folder / "address")
+    threading.Event().wait()
+
+
+# --- Ray ----------------------------------------------------------------------------------------------
+
+
+def _require_ray() -> None:
+    if importlib.util.find_spec("ray") is None:
+        raise UsageError("--engine ray needs the package ray", "Install it: pip install 'umwelten[ray]'")
+
+
+async def _result(reference: Any) -> Any:
+    return await reference
+
+
+async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
+    tasks = tuple(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _in_daemon_thread(work: Callable[[], T], timeout_s: float) -> T:
+    """Return what `work` returns. Raises TimeoutError; the thread then goes on, but delays no exit."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        try:
+            outcome: tuple[T | None, BaseException | None] = work(), None
+        except BaseException as error:  # noqa: BLE001 - it is raised in the other thread
+            outcome = None, error
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name="ray", daemon=True).start()
+    return await asyncio.wait_for(done, timeout_s)
+
+
+def _init(address: str, variables: dict[str, str]) -> None:
+    """Connect. Not in the main thread, where Ray would replace the handler of SIGTERM."""
+    with _environment(variables), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import ray
+        from ray._private import ray_constants, worker
+
+        # Ray read its settings when it was imported, in a library perhaps by others.
+        _raylet: Any = importlib.import_module("ray._raylet")
+        with contextlib.suppress(AttributeError):
+            _raylet.Config.initialize("")
+            _raylet.AuthenticationTokenLoader.instance().reset_cache()
+        before = ray_constants.ENABLE_RAY_CLUSTER
+        if os.environ.get(LOOPBACK) == "0":
+            ray_constants.ENABLE_RAY_CLUSTER = False
+        # Ray prints on stdout what its daemons say of a worker that ended.
+        worker.print_to_stdstream = lambda *data, **options: None
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+        finally:
+            ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _disconnect(actors: list[Any]) -> None:
+    import ray
+
+    for actor in actors:
+        _kill(actor)
+    ray.shutdown()
+
+
+def _kill(actor: Any) -> None:
+    import ray
+
+    with contextlib.suppress(Exception):
+        ray.kill(actor)
+
+
+def _new_actor(maker: str, with_pip: bool) -> Any:
+    import ray
+
+    runtime_env = {"pip": [f"umwelten=={__version__}"]} if with_pip else None
+    actor = ray.remote(WorkerActor).options(
+        num_cpus=_WORKER_CPUS, scheduling_strategy="SPREAD", runtime_env=runtime_env
+    )
+    return actor.remote(maker)
+
+
+def _known_address(address: str) -> str:
+    """Return HOST:PORT of a cluster, looked up for "auto". Raises `UsageError`."""
+    if address != "auto":
+        return address
+    file = Path(os.environ.get("RAY_TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"  # noqa: S108
+    found = os.environ.get("RAY_ADDRESS", "")
+    if not found:
+        with contextlib.suppress(OSError):
+            found = file.read_text().strip()
+    if not found:
+        raise UsageError(
+            "no Ray cluster was started on this machine",
+            "Start one with 'ray start --head', or use --engine ray, which starts one for the run.",
+        )
+    return found
+
+
+async def _reach(address: str) -> None:
+    """See that something listens at an address. Raises `UmweltenError`."""
+    host, _, port = address.rpartition(":")
+    try:
+        if not host or not port.isdigit():
+            raise UsageError(
+                f"{address!r} is no address of a Ray cluster", "Write --engine ray:HOST:PORT or ray:auto."
+            )
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), _REACH_S)
+    except (OSError, TimeoutError, OverflowError) as error:
+        raise UmweltenError(
+            f"no Ray cluster can be reached at {address}: {_first_line(error) or 'no answer'}",
+            "See that it runs there ('ray status'), or start it: ray start --head --port 6379.",
+        ) from None
+    writer.close()
+
+
+def _connection_error(address: str, error: Exception) -> UmweltenError:
+    text = " ".join(str(error).split())
+    return UmweltenError(
+        f"cannot connect to the Ray cluster at {address}: {text}",
+        "Run the same versions of Ray and Python here and there; this process must run on a machine of the "
+        "cluster.",
+    )
+
+
+def _worker_error(error: Exception) -> UmweltenError:
+    cause = getattr(error, "cause", None) or error
+    if isinstance(cause, ImportError):
+        return UsageError(
+            f"a worker cannot import umwelten: {_first_line(cause)}",
+            f"Install it on every node: pip install 'umwelten[ray]=={__version__}'; or use --ray-env pip.",
+        )
+    return UmweltenError(f"a worker could not be started: {_first_line(cause)}")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0]
