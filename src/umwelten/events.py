@@ -97,6 +97,21 @@ class WaitReason(StrEnum):
     """Answers come faster than they can be stored."""
 
 
+class WorkerState(StrEnum):
+    """How a worker stands, of a run whose attempts are made by several processes."""
+
+    JOINED = "joined"
+    """It is ready for calls."""
+    SUSPECT = "suspect"
+    """It has said nothing for some seconds, and gets no new calls."""
+    BACK = "back"
+    """It was suspect, and gets calls again."""
+    LOST = "lost"
+    """It is gone, and its calls are made again."""
+    LEFT = "left"
+    """It ended with the run."""
+
+
 class ModelCalls(FrozenStruct):
     """How many calls a model has in all, and how many of them are to be made in this run."""
 
@@ -288,6 +303,27 @@ class ToolEnded(FrozenStruct):
     text: str = ""
 
 
+class WorkersStarting(FrozenStruct):
+    """So many worker processes are being started. `address` is that of their cluster, "" one of this run."""
+
+    workers: int
+    address: str
+    at_unix: float
+
+
+class WorkerChanged(FrozenStruct):
+    """A worker came, went, or is in doubt. `number` counts from 1; one that is started anew has a new number.
+
+    `node` is what its cluster calls the machine, `why` says in words why it is lost.
+    """
+
+    number: int
+    node: str
+    state: WorkerState
+    at_unix: float
+    why: str = ""
+
+
 class LaneStopped(FrozenStruct):
     """A lane takes no more calls; what it still had goes to others that have its models, or stays pending."""
 
@@ -393,6 +429,8 @@ Event = (
     | CallFailed
     | CallsRequeued
     | RunChanged
+    | WorkersStarting
+    | WorkerChanged
     | LaneStopped
     | ModelStopped
     | LaneWaiting

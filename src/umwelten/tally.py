@@ -21,6 +21,9 @@ from umwelten.events import (
     RunStarted,
     StepEnded,
     ToolEnded,
+    WorkerChanged,
+    WorkersStarting,
+    WorkerState,
 )
 from umwelten.tool_calls import ToolCallState
 from umwelten.types import Failure, FailureKind, FinishReason, ModelRef
@@ -78,6 +81,36 @@ class ToolTally:
         self.seconds += event.took_s or 0.0
 
 
+class WorkerTally:
+    """The workers of a run: `wanted` so many since `since_unix`, all there `started_s` later. By number, what
+    was told last of each that is there; `lost` counts those that are not.
+    """
+
+    __slots__ = ("address", "by_number", "lost", "since_unix", "started_s", "wanted")
+
+    def __init__(self, wanted: int = 0, address: str = "", since_unix: float = 0.0) -> None:
+        self.wanted, self.address, self.since_unix = wanted, address, since_unix
+        self.by_number: dict[int, WorkerChanged] = {}
+        self.lost = 0
+        self.started_s: float | None = None
+
+    def __call__(self, event: WorkerChanged) -> None:
+        # A new dictionary: other threads walk over it.
+        others = {number: each for number, each in self.by_number.items() if number != event.number}
+        if event.state in (WorkerState.LOST, WorkerState.LEFT):
+            self.by_number = others
+            self.lost += event.state is WorkerState.LOST
+            return
+        self.by_number = {**others, event.number: event}
+        if self.started_s is None and len(self.by_number) >= self.wanted:
+            self.started_s = max(0.0, event.at_unix - self.since_unix)
+
+    @property
+    def ready(self) -> int:
+        """Return how many get calls."""
+        return sum(each.state is not WorkerState.SUSPECT for each in self.by_number.values())
+
+
 class Tally:
     """Sums over a run's events; an observer itself. Plain numbers, constant memory.
 
@@ -85,6 +118,7 @@ class Tally:
     were sent a second time, `hedges_won` those whose second attempt was answered first. `total` and `pending`
     are of what is known so far unless `complete`. `models` are sums by model, `by_model` what each one has to
     do; `answers` counts each model's. `changes`: how often somebody changed the run while it went on.
+    `workers` are there where several processes make the attempts.
     """
 
     def __init__(self) -> None:
@@ -101,6 +135,7 @@ class Tally:
         self.stopped: dict[str, Failure] = {}
         self.cut_off = self.hedged = self.hedges_won = self.changes = 0
         self.tools = ToolTally()
+        self.workers: WorkerTally | None = None
         self.answers: Counter[ModelRef] = Counter()
         self.started: RunStarted | None = None
         self.finished: RunFinished | None = None
@@ -128,7 +163,7 @@ class Tally:
                 if isinstance(event, RunStarted):
                     self.started, self.done_before = event, event.done
                 self._grow(event)
-            case CallsRequeued() | RunChanged():
+            case CallsRequeued() | RunChanged() | WorkersStarting() | WorkerChanged():
                 self._change(event)
             case LaneStopped() | ModelStopped():
                 name = event.lane if isinstance(event, LaneStopped) else str(event.model)
@@ -145,11 +180,20 @@ class Tally:
         self.total, self.pending, self.complete = event.total, event.pending, event.complete
         self.by_model = event.by_model
 
-    def _change(self, event: CallsRequeued | RunChanged) -> None:
+    def _change(self, event: CallsRequeued | RunChanged | WorkersStarting | WorkerChanged) -> None:
+        match event:
+            case RunChanged():
+                self.changes += 1
+            case CallsRequeued():
+                self._requeue(event)
+            case WorkersStarting():
+                self.workers = WorkerTally(event.workers, event.address, event.at_unix)
+            case WorkerChanged():
+                self.workers = self.workers or WorkerTally(since_unix=event.at_unix)
+                self.workers(event)
+
+    def _requeue(self, event: CallsRequeued) -> None:
         """Count calls as pending again that had failed; what they cost stays."""
-        if isinstance(event, RunChanged):
-            self.changes += 1
-            return
         self.failed -= event.calls
         for kind, calls in event.kinds.items():
             self.failures[kind] = self.failures.get(kind, 0) - calls

@@ -34,23 +34,30 @@ def check_open_files() -> None:
         )
 
 
-def within_room(wanted: int | None) -> int | None:
-    """Return how many of so many calls in flight there is room for, at least 1. `None` is no limit."""
+def within_room(wanted: int | None, elsewhere: int | None = None) -> int | None:
+    """Return how many of so many calls in flight there is room for, at least 1. `None` is no limit.
+
+    `elsewhere`: workers make the attempts, and have room for so many together; their files are not this
+    process's.
+    """
     limit = open_file_limit()
-    if limit is None:
+    if elsewhere is not None:
+        room = max(1, elsewhere)
+    elif limit is None:
         return wanted
-    room = max(1, limit - _open_files() - _SPARE)
+    else:
+        room = max(1, limit - _open_files() - _SPARE)
     return room if wanted is None else min(room, wanted)
 
 
-def is_crowded(wanted: int | None) -> bool:
+def is_crowded(wanted: int | None, elsewhere: int | None = None) -> bool:
     """Return whether there is no room for so many calls; a higher cap would not help then."""
-    return wanted is not None and within_room(wanted) != wanted
+    return wanted is not None and within_room(wanted, elsewhere) != wanted
 
 
-def crowding_note(wanted: int | None, spelling: Spelling) -> Note | None:
+def crowding_note(wanted: int | None, spelling: Spelling, elsewhere: int | None = None) -> Note | None:
     """Return what to tell a user who wants more calls in flight than there is room for."""
-    if not is_crowded(wanted):
+    if not is_crowded(wanted, elsewhere):
         return None
     text = Phrase(
         "at most {room} calls in flight, not {wanted}: this process may open {files} files (`ulimit -n`). "
@@ -59,6 +66,14 @@ def crowding_note(wanted: int | None, spelling: Spelling) -> Note | None:
         wanted=wanted,
         files=open_file_limit(),
     )
+    if elsewhere is not None:
+        text = Phrase(
+            "at most {room} calls in flight, not {wanted}: all workers together may open no more files "
+            "(`ulimit -n` on their nodes). Raise that, start more with {option:workers}, or lower "
+            "{option:max_concurrency}",
+            room=within_room(wanted, elsewhere),
+            wanted=wanted,
+        )
     return Note(text=text.spell(spelling), level=NoteLevel.WARNING)
 
 

@@ -115,6 +115,7 @@ class Evaluation:
         self._sent = {ref: spec.request.of(ref) for ref in spec.models}
         self._terms = {ref: request_terms(sent) for ref, sent in self._sent.items()}
         self._engine: Engine | None = None
+        self._room: int | None = None
         self._cap = CostCap()
         self.live: LiveRun | None = None
         self._stop: tuple[str, bool, float] | None = None
@@ -316,7 +317,9 @@ class Evaluation:
         self, attempts: AttemptMaker, observer: Observer, only: CallSubset | None, texts: bool, pool: Pool
     ) -> Engine:
         store, loop = self.store, asyncio.get_running_loop()
-        if (note := crowding_note(self._limit, self._spelling)) is not None:
+        self._room = attempts.room
+        pool.max_in_flight = within_room(self._limit, self._room)
+        if (note := crowding_note(self._limit, self._spelling, self._room)) is not None:
             observer(note)
         engine = Engine(
             pool=pool,
@@ -370,7 +373,7 @@ class Evaluation:
         self, attributions: Sequence[Attribution], result: RunResult, ended_at: float, tell: Observer
     ) -> RunResult:
         """Close the run in the store and tell how it ended. Without all of its text files, it failed."""
-        store, own, crowded = self.store, self._limit is not None, is_crowded(self._limit)
+        store, own, crowded = self.store, self._limit is not None, is_crowded(self._limit, self._room)
         sheets = [
             msgspec.structs.replace(s, capped_by_user=own and s.capped_by_user and s.lane != "local")
             for s in attributions

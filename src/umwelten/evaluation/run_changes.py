@@ -117,7 +117,7 @@ def _max_concurrency(run: LiveRun, value: Any, scope: str) -> Planned:
 
     def act() -> None:
         run.max_concurrency = new
-        run.pool.max_in_flight = within_room(None if new == "auto" else new)
+        run.pool.max_in_flight = within_room(None if new == "auto" else new, run.attempts.room)
         for lane in run.pool.lanes:
             _retune(run, lane)
 

@@ -87,6 +87,26 @@ class ChangeState(FrozenStruct):
     journalled: bool | None
 
 
+class WorkerView(FrozenStruct):
+    """A worker that is there. `state` is an `events.WorkerState`, since `since` (Unix seconds)."""
+
+    number: int
+    node: str
+    state: str
+    since: float
+
+
+class WorkersState(FrozenStruct):
+    """The processes that make the attempts of a run: how many are `wanted`, how many get calls (`ready`), and
+    how many were `lost`. `each` are those that are there.
+    """
+
+    wanted: int
+    ready: int
+    lost: int
+    each: tuple[WorkerView, ...] = ()
+
+
 class RunState(FrozenStruct):
     """See the module's text. Costs are US dollars, `None` where not known, without those of the
     `unpriced_calls`; times are Unix seconds.
@@ -94,7 +114,7 @@ class RunState(FrozenStruct):
     `done` counts calls with an answer, of earlier runs too; `failed` those that this run gave up. `total` is
     of what is known so far unless `complete`. `quiet`: nothing is in flight and everything is committed, so a
     kill loses nothing. `settings` are the values that hold now, by the names of the options. `changes` are
-    the latest 1,000.
+    the latest 1,000. `workers`: `None` where this process makes the attempts.
     """
 
     id: str
@@ -124,6 +144,7 @@ class RunState(FrozenStruct):
     status: str | None = None
     reason: str | None = None
     unpriced_calls: int = 0
+    workers: WorkersState | None = None
 
 
 class Author(FrozenStruct):

@@ -16,10 +16,12 @@ from umwelten.evaluation.run_state import (
     ModelState,
     RunPhase,
     RunState,
+    WorkersState,
+    WorkerView,
 )
 from umwelten.events import LaneView
 from umwelten.report.progress.board import LaneRow, Watch
-from umwelten.tally import LaneTally, Tally
+from umwelten.tally import LaneTally, Tally, WorkerTally
 from umwelten.version import __version__
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ class RunWatch:
             changes=tuple(changes),
             status=None if finished is None else str(finished.status),
             reason=None if finished is None else finished.reason,
+            workers=_workers(tally.workers),
         )
 
     def _phase(self, live: LiveRun | None) -> RunPhase:
@@ -166,6 +169,16 @@ class RunWatch:
                 )
             )
         return states
+
+
+def _workers(found: WorkerTally | None) -> WorkersState | None:
+    if found is None:
+        return None
+    each = [
+        WorkerView(number=one.number, node=one.node, state=str(one.state), since=one.at_unix)
+        for _, one in sorted(found.by_number.items())
+    ]
+    return WorkersState(wanted=found.wanted, ready=found.ready, lost=found.lost, each=tuple(each))
 
 
 def _usd(nusd: int, unpriced: int) -> float | None:

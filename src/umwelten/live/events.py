@@ -30,6 +30,8 @@ from umwelten.events import (
     RunStarted,
     StepEnded,
     TextArrived,
+    WorkerChanged,
+    WorkersStarting,
 )
 
 KEPT = 2_000
@@ -232,6 +234,12 @@ def _told_of_run(event: Event) -> tuple[str, dict[str, Any], str | None] | None:
         case ModelStopped(failure=failure):
             facts = {"model": str(event.model), "lane": event.lane, "kind": str(failure.kind)}
             return "model_stopped", {**facts, "http_status": failure.status}, failure.message[:_MESSAGE]
+        case WorkersStarting():
+            facts = {"workers": event.workers, "address": event.address, "at": event.at_unix}
+            return "workers_starting", facts, None
+        case WorkerChanged():
+            facts = {"worker": event.number, "node": event.node, "state": str(event.state)}
+            return "worker_changed", {**facts, "why": event.why[:_MESSAGE], "at": event.at_unix}, None
         case Note(level=NoteLevel.WARNING | NoteLevel.INFO):
             return "note", {"level": str(event.level), "text": event.text[:_MESSAGE]}, None
         case RunFinished():

@@ -18,8 +18,9 @@ from umwelten.cli.ctl.changes import value_text
 from umwelten.cli.ctl.runs import FAILED, fail, find
 from umwelten.cli.json_output import print_json
 from umwelten.cli.table_layout import cut, write_table
-from umwelten.evaluation.run_state import LaneState, RunPhase, RunState
+from umwelten.evaluation.run_state import LaneState, RunPhase, RunState, WorkersState
 from umwelten.live.client import Run, RunError, RunGone, all_runs, ask_all, is_listed
+from umwelten.report.progress.worker_words import worker_count
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line, safe
 
@@ -166,6 +167,7 @@ def _write_head(run: Run, state: RunState) -> None:
     pace = f"{formatting.short(state.calls_per_s)} calls/s, {formatting.short(state.tokens_per_s)} tokens/s"
     left = "" if state.left_s is None else f", about {formatting.minutes(state.left_s)} left"
     paused = f", paused for {formatting.minutes(state.paused_s)} of it" if state.paused_s else ""
+    workers = [] if state.workers is None else [f"  workers {workers_text(state.workers)}"]
     lines = [
         f"{run.id}: {phase_words(state)}" + (f" ({state.reason})" if state.reason else ""),
         f"  calls   {calls}",
@@ -173,6 +175,7 @@ def _write_head(run: Run, state: RunState) -> None:
         f"  time    {formatting.minutes(state.elapsed_s)}{paused}",
         f"  cost    {formatting.short_cost(state.cost_usd, state.unpriced_calls)}",
         f"  run     process {state.pid}, {state.folder}",
+        *workers,
         f"  limits  {_settings(state)}",
     ]
     sys.stdout.writelines(
@@ -210,6 +213,11 @@ def _row(run: Run, answer: RunState | RunError) -> list[str]:
         str(answer.pid),
         folder,
     ]
+
+
+def workers_text(workers: WorkersState) -> str:
+    """How many there are, such as `3 of 4 workers, 1 lost`."""
+    return worker_count(workers.ready, workers.wanted, workers.lost)
 
 
 def phase_words(state: RunState) -> str:

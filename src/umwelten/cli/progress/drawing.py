@@ -56,7 +56,11 @@ _MORE = {_STOPPED: "stopped", _WAITS: "waiting", _WORKS: "in progress", _QUEUED:
 
 def draw(board: Board, width: int, height: int = 40) -> RenderableType:
     """The board on so many columns and at most so many lines."""
+    if board.starts:
+        return Text(board.workers, style="cyan", no_wrap=True, overflow="ellipsis")
     head = _overall(board, width)
+    if board.workers:
+        head.append(Text(board.workers, style="dim", no_wrap=True, overflow="ellipsis"))
     # A line is left for what is printed above, one for the cursor.
     room = max(height - len(head) - 3, 1)
     return Group(*head, *_rows(board, width, room))

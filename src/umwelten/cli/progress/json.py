@@ -2,11 +2,11 @@
 
 `type` comes first and is the event's name in snake case: `run_started`, `grown`, `call_started`,
 `text_arrived`, `attempt_failed`, `attempt_dropped`, `step_ended`, `tool_started`, `tool_ended`,
-`call_succeeded`, `call_failed`, `calls_requeued`, `run_changed`, `lane_stopped`, `model_stopped`,
-`lane_waiting`, `lane_resumed`, `limit_changed`, `note`, `run_finished`; the last line is `summary`
-(`report.run_summary.RunSummary`). `at` is when the line was written, in Unix seconds. The other keys are the
-fields of that event in `umwelten.events`, nested values likewise: a model is `{"provider", "model"}`, of a
-variant also `"variant"`, a call `{"id", "model", "input", "repeat"}`, an answer
+`call_succeeded`, `call_failed`, `calls_requeued`, `run_changed`, `workers_starting`, `worker_changed`,
+`lane_stopped`, `model_stopped`, `lane_waiting`, `lane_resumed`, `limit_changed`, `note`, `run_finished`;
+the last line is `summary` (`report.run_summary.RunSummary`). `at` is when the line was written, in Unix
+seconds. The other keys are the fields of that event in `umwelten.events`, nested values likewise: a model is
+`{"provider", "model"}`, of a variant also `"variant"`, a call `{"id", "model", "input", "repeat"}`, an answer
 `{"text", "finish_reason", "usage", …}`. Durations are seconds to the microsecond, money is nano-USD
 (`…_nusd`), except in the summary (`…_usd`); `null` is "not known".
 

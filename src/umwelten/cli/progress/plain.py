@@ -81,10 +81,13 @@ class PlainProgress:
 
 def line_of(board: Board, *, ended: bool = False) -> str:
     """The state of the run on one line."""
+    if board.starts and not ended:
+        return board.workers
     parts = [f"{board.done:,}/{board.total:,} calls" + ("" if board.complete else " so far")]
     parts += [f"{board.failed:,} failed"] if board.failed else []
     parts += [] if ended else [f"{board.in_flight} in flight"]
     over = sum(model.ended for model in board.models)
+    parts += [board.workers] if board.workers and not ended else []
     parts += [f"{over} of {len(board.models)} models done"] if over and not ended else []
     parts.append(
         f"{formatting.short(board.calls_per_s)} calls/s, {formatting.short(board.tokens_per_s)} tokens/s"

@@ -23,10 +23,14 @@ from umwelten.events import (
     RunStarted,
     StepEnded,
     ToolEnded,
+    WorkerChanged,
+    WorkersStarting,
+    WorkerState,
 )
 from umwelten.report import stats
 from umwelten.report.change_words import author_words, change_words
 from umwelten.report.progress.waiting import resumed_line, wait_line
+from umwelten.report.progress.worker_words import changed_line, starting_line
 from umwelten.tally import Tally
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
@@ -60,6 +64,10 @@ def describe(event: Event, tally: Tally, *, verbose: bool = False, debug: bool =
             return VerboseLine(wait_line(event), "yellow")
         case LaneResumed():
             return VerboseLine(resumed_line(event))
+        case WorkersStarting():
+            return VerboseLine(f"note: {starting_line(event)}")
+        case WorkerChanged():
+            return _worker(event, tally)
         case LimitChanged() if debug:
             return _limit(event)
         case RunStarted() if debug:
@@ -96,6 +104,14 @@ def _note(note: Note, debug: bool) -> VerboseLine | None:
     if note.level == NoteLevel.DEBUG:
         return VerboseLine(f"debug: {text}", "dim") if debug else None
     return VerboseLine(f"note: {text}")
+
+
+def _worker(event: WorkerChanged, tally: Tally) -> VerboseLine | None:
+    text = changed_line(event, tally.workers)
+    if text is None:
+        return None
+    is_bad = event.state in (WorkerState.SUSPECT, WorkerState.LOST)
+    return VerboseLine(f"warning: {text}", "yellow") if is_bad else VerboseLine(f"note: {text}")
 
 
 def _success_line(event: CallSucceeded, tally: Tally) -> VerboseLine:

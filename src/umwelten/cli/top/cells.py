@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from umwelten.cli.ctl.shown import phase_words
+from umwelten.cli.ctl.shown import phase_words, workers_text
 from umwelten.cli.table_layout import fitted_table
 from umwelten.cli.top.watched import Seen
 from umwelten.evaluation.run_state import LaneState, ModelState, RunPhase, RunState
@@ -105,6 +105,7 @@ def head(seen: Seen) -> list[str]:
     parts += [f"{state.failed:,} failed"] if state.failed else []
     if seen.goes_on:
         parts.append(f"{state.in_flight:,} in flight")
+        parts += [] if state.workers is None else [workers_text(state.workers)]
         parts += [] if _left(state) == formatting.UNKNOWN else [f"about {_left(state)} left"]
     parts += [
         formatting.short_cost(state.cost_usd, state.unpriced_calls),
@@ -190,6 +191,9 @@ def event_line(name: str, facts: Mapping[str, Any]) -> str | None:
             text = f"{lane}: continues after {formatting.minutes(_number(facts.get('waited_s')))}"
         case "lane_stopped" | "model_stopped":
             text = f"stopped: {facts.get('model') or lane}: {_failure(facts)}"
+        case "worker_changed":
+            why = f": {facts.get('why')}" if facts.get("why") else ""
+            text = f"worker {facts.get('worker')} on {facts.get('node')}: {facts.get('state')}{why}"
         case "calls_requeued":
             text = f"{facts.get('calls')} failed calls are made again"
         case "run_finished":

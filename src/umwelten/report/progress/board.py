@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -11,6 +12,7 @@ from umwelten.report import stats
 from umwelten.report.progress.pace import Pace
 from umwelten.report.progress.time_left import Route, TimeLeft, Work, time_left
 from umwelten.report.progress.waiting import brief_wait, wait_state
+from umwelten.report.progress.worker_words import staff_state
 from umwelten.tally import LaneTally, Tally
 from umwelten.text import formatting
 from umwelten.types import FrozenStruct
@@ -74,7 +76,8 @@ class Board(FrozenStruct):
     not known, and `left_about` says that it is no more than a guess.
 
     `complete` False: `total` is what is known so far. `projected` is what this run will have cost at its
-    end, as text; "" while that is not known.
+    end, as text; "" while that is not known. `workers` says how many there are, "" without any; `starts`:
+    they are being started, and nothing else goes on yet.
     """
 
     total: int
@@ -92,6 +95,8 @@ class Board(FrozenStruct):
     models: tuple[ModelRow, ...] = ()
     done_before: int = 0
     left_about: bool = False
+    workers: str = ""
+    starts: bool = False
 
     @property
     def money(self) -> str:
@@ -158,6 +163,8 @@ class Watch:
             models=self._model_rows(views, now),
             done_before=tally.done_before,
             left_about=left is not None and left.about,
+            workers="" if tally.workers is None else staff_state(tally.workers, time.time()),
+            starts=tally.workers is not None and tally.workers.started_s is None,
         )
 
     def _projected_cost(self, views: Sequence[LaneView]) -> str:

@@ -57,7 +57,7 @@ export async function control(main, place, context) {
       element("td", {}, visible(call.model ?? "")), element("td", {}, act("cancel", "Cancel", { call: call.call }, `call ${call.call}`))));
     return element("section", { "aria-labelledby": `run-${run.pid}` },
       element("h2", { id: `run-${run.pid}` }, `Process ${run.pid} `, element("span", { class: `badge ${state.phase === "running" ? "running" : ""}` }, visible(state.phase))),
-      element("p", { class: "facts" }, `${grouped(state.done)} of ${grouped(state.total)} answered, ${grouped(state.failed)} failed, ${state.in_flight} in flight, ${Number(state.calls_per_s.toPrecision(3))} calls/s, ${money(state.cost_usd)}${state.unpriced_calls && state.cost_usd != null ? "+?" : ""}`, state.left_s == null ? "" : `, about ${minutes(state.left_s)} to go`, state.quiet ? ". Quiet: safe to kill." : ""),
+      element("p", { class: "facts" }, `${grouped(state.done)} of ${grouped(state.total)} answered, ${grouped(state.failed)} failed, ${state.in_flight} in flight, ${state.workers ? `${grouped(state.workers.ready)} of ${grouped(state.workers.wanted)} workers, ` : ""}${Number(state.calls_per_s.toPrecision(3))} calls/s, ${money(state.cost_usd)}${state.unpriced_calls && state.cost_usd != null ? "+?" : ""}`, state.left_s == null ? "" : `, about ${minutes(state.left_s)} to go`, state.quiet ? ". Quiet: safe to kill." : ""),
       readOnly ? element("p", { class: "note" }, "This view is read only.") : null,
       element("div", { class: "controls" },
         state.phase === "paused" ? act("resume", "Resume") : act("pause", "Pause"), act("retry", "Retry failed calls"), act("stop", "Stop"), act("stop", "Stop now", { now: true })),
