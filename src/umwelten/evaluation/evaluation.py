@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
@@ -35,7 +35,7 @@ from umwelten.evaluation.lanes import make_lanes, served, sums_by_lane
 from umwelten.evaluation.limit_memory import LimitMemory
 from umwelten.evaluation.live_run import LiveRun
 from umwelten.evaluation.local_attempts import AttemptMaker, AttemptParts, LocalAttempts
-from umwelten.evaluation.opening import open_store
+from umwelten.evaluation.opening import OpenedStore, open_store
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import (
     any_tools,
@@ -69,7 +69,7 @@ from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import wires_of
 from umwelten.records import BegunCall, Committable
-from umwelten.store.store import Store
+from umwelten.store.grid import Counts
 from umwelten.threads import run_in_thread
 from umwelten.types import Call, FrozenStruct, ModelRef, Turn, Usage
 
@@ -98,15 +98,14 @@ class Evaluation:
         self,
         spec: EvaluationSpec,
         settings: Settings,
-        store: Store,
+        opened: OpenedStore,
         builder: RequestBuilder,
         targets: dict[int, Target],
         local: LocalServers,
         vendors: Mapping[str, Vendor],
         spelling: Spelling = by_name,
-        documents: Mapping[str, int] | None = None,
-        reused: Mapping[str, int] | None = None,
     ) -> None:
+        store = opened.store
         self._spelling, self._clock = spelling, unix_clock()
         self.spec, self.store, self.builder, self.vendors = spec, store, builder, vendors
         self.folder = spec.output.output_dir / store.spec.id
@@ -119,7 +118,8 @@ class Evaluation:
         self._cap = CostCap()
         self.live: LiveRun | None = None
         self._stop: tuple[str, bool, float] | None = None
-        self._documents, self._reused = documents or {}, dict(reused or {})
+        self._documents, self._reused = opened.documents, opened.reused
+        self._take_back: Callable[[], None] | None = opened.take_back
         self._memory = LimitMemory(
             remember=spec.limits.remember, forget=spec.limits.forget, clock=self._clock
         )
@@ -138,7 +138,8 @@ class Evaluation:
         the user must fix; then nothing is left behind.
         """
         checked = preflight(spec, settings, vendors, ask=True)
-        store, documents, reused = open_store(spec, checked.builder)
+        opened = open_store(spec, checked.builder)
+        store = opened.store
         local = LocalServers()
         wires = {
             ref: wires_of(checked.endpoints[ref.provider][0], ref, spec.request.of(ref))
@@ -158,9 +159,7 @@ class Evaluation:
             )
             for number, ref in store.models.items()
         }
-        return cls(
-            spec, settings, store, checked.builder, targets, local, vendors, spelling, documents, reused
-        )
+        return cls(spec, settings, opened, checked.builder, targets, local, vendors, spelling)
 
     async def run(
         self, observers: Sequence[Observer] = (), *, only: CallSubset | None = None, texts: bool = True
@@ -174,9 +173,17 @@ class Evaluation:
         self._engine = None
         self._renew_local()
         tell = Observers(observers)
-        documents = self._documents if self._begin(tell, only) else {}
-        attempts = await self._open_attempts(tell, documents)
+        standing = self.store.standing()
+        has_work = any((standing[1] if only is None else only.calls).values()) or not self.store.complete
         try:
+            attempts = await self._open_attempts(tell, has_work=has_work)
+        except UmweltenError:
+            if self._take_back is not None:
+                await run_in_thread(self._take_back)
+            raise
+        self._take_back = None
+        try:
+            self._begin(tell, only, standing)
             pool, clock = self._pool(self._limit), asyncio.get_running_loop().time
             engine = self._engine = self._make_engine(attempts, tell, only, texts, pool)
             attempts.serve(engine, pool)
@@ -219,14 +226,13 @@ class Evaluation:
             texts=texts,
         )
 
-    def _begin(self, tell: Observer, only: CallSubset | None) -> bool:
-        """Open the run in the store and report what lies ahead; inputs found later are reported then.
-
-        Returns whether anything is to be done, as far as is known.
-        """
+    def _begin(
+        self, tell: Observer, only: CallSubset | None, standing: tuple[Counts, dict[int, int]]
+    ) -> None:
+        """Open the run in the store and report what lies ahead; inputs found later are reported then."""
         spec, limits, store = self.spec, self.spec.limits, self.store
         loop = asyncio.get_running_loop()
-        counts, to_do = store.standing()
+        counts, to_do = standing
         pending = sums_by_lane(self._targets, to_do if only is None else only.calls)
         each = sums_by_lane(self._targets, dict.fromkeys(store.models, spec.repeats))
 
@@ -282,7 +288,6 @@ class Evaluation:
                 else self._by_model(None, only.calls),
             )
         )
-        return any(pending.values())
 
     def _given(self) -> str:
         if self.spec.given is None:
@@ -299,7 +304,7 @@ class Evaluation:
             sums[str(ref)] = ModelCalls(total=before.total + own, pending=before.pending + pending)
         return sums
 
-    async def _open_attempts(self, observer: Observer, documents: Mapping[str, int]) -> AttemptMaker:
+    async def _open_attempts(self, observer: Observer, *, has_work: bool) -> AttemptMaker:
         parts = AttemptParts(
             spec=self.spec,
             store=self.store,
@@ -309,7 +314,7 @@ class Evaluation:
             spelling=self._spelling,
             clock=self._clock,
             observer=observer,
-            documents=documents,
+            documents=self._documents if has_work else {},
         )
         return await LocalAttempts.open(parts)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from umwelten.evaluation.reuse import take_over
 from umwelten.evaluation.spec import EvaluationSpec, hash_reader, make_id, peek, stored_spec
@@ -19,9 +20,23 @@ _LOOKED_AT = 64
 """Files whose types are counted: those that the first calls are about."""
 
 
-def open_store(spec: EvaluationSpec, builder: RequestBuilder) -> tuple[Store, Counter[str], dict[str, int]]:
-    """Return the store, the MIME types of the first documents, which are converted for every model, and how
-    many answers were taken over, by evaluation.
+@dataclass(frozen=True, slots=True)
+class OpenedStore:
+    """A store with its inputs.
+
+    `documents` are the MIME types of the first ones that are converted for every model; `reused` says how
+    many answers were taken over, by evaluation. `take_back` closes the store, and removes what was made anew:
+    where nothing was asked, an id that holds nothing would only be in the way.
+    """
+
+    store: Store
+    documents: Counter[str]
+    reused: dict[str, int]
+    take_back: Callable[[], None]
+
+
+def open_store(spec: EvaluationSpec, builder: RequestBuilder) -> OpenedStore:
+    """Return the store, told its inputs.
 
     Raises a `UmweltenError` for whatever the user must fix; then nothing is left behind.
     """
@@ -40,6 +55,14 @@ def open_store(spec: EvaluationSpec, builder: RequestBuilder) -> tuple[Store, Co
     store = opener(folder, stored)
     documents: Counter[str] = Counter()
     is_first = not has_kept_inputs(folder)
+
+    def take_back() -> None:
+        store.close()
+        if fresh:
+            if is_first:
+                remove_kept_inputs(folder)
+            remove_own_files(folder)
+
     try:
         store.add_tags(spec.tags)
         if inputs is not None and inputs.keep is not None:
@@ -59,14 +82,9 @@ def open_store(spec: EvaluationSpec, builder: RequestBuilder) -> tuple[Store, Co
             )
         reused = take_over(spec, store, builder)
     except BaseException:
-        store.close()
-        if fresh:
-            # Nothing was asked yet: an id that holds nothing would only be in the way.
-            if is_first:
-                remove_kept_inputs(folder)
-            remove_own_files(folder)
+        take_back()
         raise
-    return store, documents, reused
+    return OpenedStore(store, documents, reused, take_back)
 
 
 def _count_documents(files: Iterator[FoundInput], types: Counter[str]) -> Iterator[FoundInput]:
