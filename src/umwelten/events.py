@@ -193,7 +193,7 @@ class AttemptFailed(FrozenStruct):
 class AttemptDropped(FrozenStruct):
     """One of two attempts of a call that does not decide it: the other was answered first, which is a failure
     of kind "superseded", or it failed while the other goes on. `hedge`: it is the second one. `cost_nusd`
-    None: not known.
+    None: not known. `late`: the other had been given up as lost.
     """
 
     call: Call
@@ -203,6 +203,7 @@ class AttemptDropped(FrozenStruct):
     failure: Failure
     hedge: bool
     cost_nusd: int | None
+    late: bool = False
 
 
 class CallSucceeded(FrozenStruct):

@@ -207,6 +207,13 @@ class ChangeRecord(FrozenStruct):
     reason: str = ""
 
 
+class CostRecord(FrozenStruct):
+    """What a call has cost of which that was not known when it was recorded."""
+
+    call: Call
+    cost_nusd: int
+
+
 class WorkerRecord(FrozenStruct):
     """A worker of a run on several processes, as it is now: the latest record of a `number` counts.
 
@@ -229,4 +236,13 @@ class WorkerRecord(FrozenStruct):
 Committable = CallRecord | StepRecord | ToolCallsRecord | ChangeRecord
 """The records of which it is told when they are safe."""
 
-Record = AttemptRecord | CallRecord | StepRecord | ToolCallsRecord | LimitRecord | ChangeRecord | WorkerRecord
+Record = (
+    AttemptRecord
+    | CallRecord
+    | StepRecord
+    | ToolCallsRecord
+    | LimitRecord
+    | ChangeRecord
+    | CostRecord
+    | WorkerRecord
+)

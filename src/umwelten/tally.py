@@ -145,7 +145,7 @@ class Tally:
             case CallStarted():
                 self.hedged += event.hedge
             case AttemptDropped():
-                won = not event.hedge and event.failure.kind is FailureKind.SUPERSEDED
+                won = not (event.hedge or event.late) and event.failure.kind is FailureKind.SUPERSEDED
                 self.hedges_won += won
             case StepEnded() | ToolEnded():
                 self.tools(event)

@@ -190,9 +190,14 @@ def run(
     cap: int | None = None,
     max_bytes: int | None = None,
     info: CallInfo | None = None,
+    members: int = 1,
+    runner: type[Attempts] = Attempts,
     **options: Any,
 ) -> Run:
-    """Run the engine to its end, a lane a model. `later` may set timers; `options` are the engine's."""
+    """Run the engine to its end, a lane a model, or several `members`. `later` may set timers.
+
+    `options` are the engine's.
+    """
     run = Run()
 
     def observe(event: Event) -> None:
@@ -203,11 +208,14 @@ def run(
         numbers = range(1, models + 1)
         start = 1.0 if slow_start else float(in_flight)
         lanes = {
-            number: Lane(
-                name=f"lane {number}",
-                group=f"p{number}",
-                limit=Limit(value=start, ceiling=in_flight, slow_start=slow_start),
-            )
+            number: [
+                Lane(
+                    name=f"lane {number}" + (f"#{member}" if member else ""),
+                    group=f"p{number}",
+                    limit=Limit(value=start, ceiling=in_flight, slow_start=slow_start),
+                )
+                for member in range(members)
+            ]
             for number in numbers
         }
         run.pool = Pool(
@@ -217,7 +225,7 @@ def run(
             cap=CostCap(cap=cap),
             max_bytes=max_bytes,
         )
-        run.attempts = Attempts(answer, latency_s, price)
+        run.attempts = runner(answer, latency_s, price)
         run.engine = store.engine = Engine(
             pool=run.pool,
             source=store,

@@ -141,6 +141,11 @@ class Gate:
         """Have another go: of the probe nothing will be heard."""
         self._probe_at = None
 
+    def on_release(self, started_at: float) -> None:
+        """Note a call that ended and says nothing: if it was the probe, another will go."""
+        if started_at == self._probe_at:
+            self._probe_at = None
+
     def reopen(self) -> None:
         """Forget that anything was refused."""
         self.closed_at = self._probe_at = self.start = self.found = self._before = None

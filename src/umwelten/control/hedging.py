@@ -158,8 +158,13 @@ class Hedging:
         model.once.pop(lease.scheduled.call.id, None)
         model.pairs.add(lease.scheduled.call.id)
 
-    def on_end(self, lease: Lease, now: float, cost_nusd: int | None, *, answered: bool) -> None:
-        """Note an attempt that ended. A first one without an answer counts as one that took so long."""
+    def on_end(
+        self, lease: Lease, now: float, cost_nusd: int | None, *, answered: bool, timed: bool = True
+    ) -> None:
+        """Note an attempt that ended. A first one without an answer counts as one that took so long.
+
+        `timed` False: how long it took says nothing.
+        """
         call, model = lease.scheduled.call.id, self._model(lease)
         broken_off = not answered and not lease.hedge and call in model.pairs
         if not lease.hedge:
@@ -172,7 +177,7 @@ class Hedging:
         elif call in model.pairs:
             model.pairs.discard(call)
             model.lost += model.dearest if cost_nusd is None else cost_nusd
-        if answered or broken_off:
+        if timed and (answered or broken_off):
             model.add(now - lease.started_at)
             if len(model.latencies) == FEWEST:
                 self.wakes = now

@@ -315,6 +315,7 @@ class Lane:
         if outcome is None:
             self.pacer.refund(now, start.need)
             self.circuit.on_release(started_at, now)
+            self.gate.on_release(started_at)
             self.safety.on_release(start.number)
             return None
         said = self.pacer.says

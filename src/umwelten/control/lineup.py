@@ -180,6 +180,20 @@ class Lineup:
         else:
             queue.put_first(scheduled)
 
+    def withdraw(self, scheduled: ScheduledCall) -> None:
+        """Take a call out that is ready, waits or was put aside."""
+        queue, kept = self.queues[scheduled.call.model], []
+        queue.withdraw(scheduled)
+        for at, turn, call in queue.route.waiting:
+            if call is scheduled:
+                queue.rejoin(turn, call)
+            else:
+                kept.append((at, turn, call))
+        heapq.heapify(kept)
+        queue.route.waiting = kept
+        self._announce(queue.route)
+        self.note(queue)
+
     def park(self, scheduled: ScheduledCall) -> None:
         """Keep a call, which holds no slot, until `unpark`."""
         queue = self.queues[scheduled.call.model]

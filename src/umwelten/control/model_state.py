@@ -46,6 +46,14 @@ class ModelState:
         again, self.aside = self.aside, []
         return again
 
+    def on_loss(self) -> list[ScheduledCall]:
+        """Note that what was in flight is lost: it proves nothing. Return the calls that go again, if any."""
+        if self.refused is None or self.in_flight:
+            return []
+        self.refused = None
+        again, self.aside = self.aside, []
+        return again
+
     def stop_if_refused(self) -> bool:
         """Stop the model if it was refused and nothing of it is in flight. True if it was open until now."""
         if self.refused is None or self.in_flight or self.stopped is not None:

@@ -23,6 +23,7 @@ from umwelten.control.circuit import NEVER
 from umwelten.control.crowding import Crowding
 from umwelten.control.hedging import member_for_hedge
 from umwelten.control.lane import Lane
+from umwelten.control.limit import LimitChange
 from umwelten.control.lineup import Lineup
 from umwelten.control.model_state import ModelState
 from umwelten.control.queues import Member, Queue
@@ -60,6 +61,7 @@ class Pool:
         self.cap = cap or CostCap()
         self.in_flight = self.peak_in_flight = 0
         self.closed = False
+        self.held_since: float | None = None
         self._max_bytes = max_bytes
         self._bytes = 0
         self._full_since = NEVER
@@ -114,7 +116,8 @@ class Pool:
         room, size, cost = min(room, self._lineup.groups.room(lane.group)), self._bytes_left, self.cap.room
         found: list[tuple[int, int | None]] = []
         member = self._lineup.members[id(lane)]
-        for queue in () if self.closed or member.paused_at is not None else member.route.queues:
+        shut = self.closed or self.held_since is not None or member.paused_at is not None
+        for queue in () if shut else member.route.queues:
             needs, head = queue.leaf.needs, queue.next_for(member)
             if head is None or queue.leaf.key is NOBODY or needs[0] > size or needs[1] > cost:
                 continue
@@ -150,10 +153,24 @@ class Pool:
         self._set_paused(models, paused=False)
         self._note_halts(now)
 
+    def hold(self, now: float) -> None:
+        """Start nothing until `release`: nobody is there to make attempts. Pauses are kept apart."""
+        if self.held_since is None:
+            self.held_since = now
+            self._lineup.label_all()
+            self._note_halts(now)
+
+    def release(self, now: float) -> None:
+        """Let calls start again."""
+        if self.held_since is not None:
+            self.held_since = None
+            self.touch_all()
+            self._note_halts(now)
+
     def _note_halts(self, now: float) -> None:
-        """Tell the lanes that a pause of theirs, or of all of their models, has begun or is over."""
+        """Tell the lanes that a pause of theirs, of all of their models, or of all, has begun or is over."""
         for member in self._lineup.members.values():
-            halted = member.is_halted
+            halted = self.held_since is not None or member.is_halted
             if halted and member.halted_at is None:
                 member.halted_at = now
                 member.lane.halt()
@@ -229,9 +246,9 @@ class Pool:
     def _decide(self, now: float) -> Step:
         lineup = self._lineup
         lineup.wake(now)
-        lineup.expire(now, self._full_since)
+        lineup.expire(now, NEVER if self.held_since is not None else self._full_since)
         lineup.settle()
-        if self.closed or self._full:
+        if self.closed or self._full or self.held_since is not None:
             return IDLE  # where all slots are taken, time alone opens nothing
         lineup.ask_changed(now)
         chosen = lineup.choose(now, self._bytes_left, self.cap.room)
@@ -276,12 +293,10 @@ class Pool:
             if self.cap.reason:
                 return Reason.COST
             return Reason.LATENCY if member.lane.own_in_flight else Reason.NO_WORK
-        best = member.route.best
-        return (
-            Reason.COST
-            if best.key is not NOBODY and not self.cap.fits(best.needs[1])
-            else member.idle_reason()
-        )
+        best, reason = member.route.best, member.idle_reason()
+        if self.held_since is not None:
+            return Reason.WORKERS if reason is Reason.CONCURRENCY else reason
+        return Reason.COST if best.key is not NOBODY and not self.cap.fits(best.needs[1]) else reason
 
     def hedge(self, lease: Lease, now: float) -> Lease | None:
         """Start a second attempt of a call that is under way, if one more call could start now."""
@@ -290,6 +305,7 @@ class Pool:
         full = self._full or self._lineup.groups.is_full(queue.route.group)
         if (
             self.closed
+            or self.held_since is not None
             or full
             or queue.paused
             or scheduled.size > self._bytes_left
@@ -336,24 +352,26 @@ class Pool:
         cost: int | None = 0,
         *,
         alone: bool = True,
+        away: bool = False,
     ) -> AttemptVerdict:
         """Decide what follows an attempt that ended; `None`: we cancelled it, the call stays pending.
 
-        `alone` False: the call's other attempt decides what becomes of the call.
+        `alone` False: the call's other attempt decides what becomes of the call. `away`: the outcome says
+        nothing about the lane.
         """
         scheduled, lane = lease.scheduled, lease.lane
         member = self._lineup.members[id(lane)]
-        if self._full:
+        if self._full and self.held_since is None:
             self._lineup.expire(now, self._full_since)
-        self._release(lease, member, cost, now)
-        trusted, down = lane.trusts_retry_after, lane.in_outage
-        change = lane.on_end(outcome, lease.started_at, now, lease.start)
-        if outcome is None and not alone and lease.start is not None:
-            lane.pacer.take(now, lease.start.need)  # the provider has counted it
-        if trusted and not lane.trusts_retry_after:
-            self._lineup.wake_early(member.route, now, refused=True)
-        if down and not lane.in_outage:
-            self._lineup.wake_early(member.route, now, refused=False)
+        counted_nusd = self._release(lease, member, cost, now)
+        lost = outcome if isinstance(outcome, Failure) and outcome.kind is FailureKind.LOST else None
+        if away or lost:
+            change = None
+            self._end_unheard(lease, now, was_let_in=_was_let_in(outcome, cost))
+        else:
+            change = self._tell(lease, member, outcome, now, alone=alone)
+        if lost:
+            return self._lose(scheduled, lost, counted_nusd, alone=alone)
         state = self._queues[scheduled.call.model].state
         if isinstance(outcome, Reply | Continue | ToolStep) or (
             outcome and outcome.kind is FailureKind.EMPTY
@@ -366,7 +384,7 @@ class Pool:
         if isinstance(outcome, Continue):
             decided = self._go_on(scheduled, outcome, now) if alone else None
             return AttemptVerdict(outcome.failure, decided, change)
-        failure, decision = self._judge(lease, outcome, now, dice)
+        failure, decision = self._judge(lease, outcome, now, dice, away=away)
         stopped = isinstance(decision, StopLane) and self.stop_lane(lane, failure)
         if not alone:
             return AttemptVerdict(failure, None, change, stopped)
@@ -378,12 +396,36 @@ class Pool:
             self._lineup.note_all(self._alike[id(state)])
         return AttemptVerdict(failure, decision, change, stopped, self._stop_model(state), shunned)
 
-    def _judge(self, lease: Lease, outcome: Failure, now: float, dice: float) -> tuple[Failure, Decision]:
+    def _tell(
+        self, lease: Lease, member: Member, outcome: AttemptOutcome | None, now: float, *, alone: bool
+    ) -> LimitChange | None:
+        """Have the lane learn from an attempt; calls that wait need not, if what they wait for is over."""
+        lane = lease.lane
+        if outcome is None and not alone:
+            self._end_unheard(lease, now, was_let_in=True)
+            return None
+        trusted, down = lane.trusts_retry_after, lane.in_outage
+        change = lane.on_end(outcome, lease.started_at, now, lease.start)
+        if trusted and not lane.trusts_retry_after:
+            self._lineup.wake_early(member.route, now, refused=True)
+        if down and not lane.in_outage:
+            self._lineup.wake_early(member.route, now, refused=False)
+        return change
+
+    def _end_unheard(self, lease: Lease, now: float, *, was_let_in: bool) -> None:
+        """Count an attempt that its lane learns nothing from; its provider may have counted it."""
+        lease.lane.on_end(None, lease.started_at, now, lease.start)
+        if was_let_in and lease.start is not None:
+            lease.lane.pacer.take(now, lease.start.need)
+
+    def _judge(
+        self, lease: Lease, outcome: Failure, now: float, dice: float, *, away: bool
+    ) -> tuple[Failure, Decision]:
         """Return a failure as its lane sees it, and what follows from it."""
         scheduled, lane = lease.scheduled, lease.lane
         queue, member = self._queues[scheduled.call.model], self._lineup.members[id(lane)]
-        failure = lane.judge(outcome, now)
-        crowded = failure.code == EXHAUSTED_CODE and self._narrow(lease, now)
+        failure = outcome if away else lane.judge(outcome, now)
+        crowded = not away and failure.code == EXHAUSTED_CODE and self._narrow(lease, now)
         decision = self.policy.decide(
             failure,
             counted=scheduled.counted,
@@ -398,7 +440,7 @@ class Pool:
         counts = isinstance(decision, Again) and decision.counted
         if isinstance(decision, GiveUp) and failure.retry and not member.route.is_alone:
             counts = True  # one that fails at once would be the least loaded, and get all the calls
-        if counts and failure.kind not in _NOT_THE_PROVIDERS:
+        if counts and not away and failure.kind not in _NOT_THE_PROVIDERS:
             lane.on_error(lease.started_at, now)
         if failure.kind is not FailureKind.LOCAL:
             scheduled.tried |= {member.number}
@@ -427,12 +469,47 @@ class Pool:
         self.max_in_flight = cap or 1
         return cap is not None
 
-    def _release(self, lease: Lease, member: Member, cost: int | None, now: float) -> None:
+    def _lose(
+        self, scheduled: ScheduledCall, failure: Failure, counted_nusd: int, *, alone: bool
+    ) -> AttemptVerdict:
+        """Have a call made again, before all others, whose attempt is lost; unless too many of it are."""
+        queue, decision = self._queues[scheduled.call.model], None
+        scheduled.lost += 1
+        again = queue.state.on_loss()
+        if alone:
+            decision = self.policy.after_loss(scheduled.lost)
+            if isinstance(decision, Again):
+                again.insert(0, scheduled)
+            else:
+                message = f"{failure.message}; {scheduled.lost} attempts of this call were lost so"
+                failure = msgspec.structs.replace(failure, message=message, retry=False)
+        for each in reversed(again):
+            queue = self._queues[each.call.model]
+            if not queue.stopped and not self.closed:
+                queue.put_first(each)
+        self._lineup.note_all(self._alike[id(queue.state)])
+        return AttemptVerdict(failure, decision, counted_nusd=counted_nusd)
+
+    def correct_cost(
+        self, scheduled: ScheduledCall, counted_nusd: int, said: int | None, cost: int | None
+    ) -> None:
+        """Count what an attempt cost that was said to be lost, where that is known now."""
+        if cost is not None:
+            self.cap.correct(counted_nusd, cost)
+            scheduled.correct_cost(said, cost)
+
+    def withdraw(self, lease: Lease) -> None:
+        """Make a call no more that is not in flight: this attempt of it, which was lost, was answered."""
+        self._lineup.withdraw(lease.scheduled)
+        self._let_go(self._queues[lease.scheduled.call.model], self._lineup.members[id(lease.lane)])
+
+    def _release(self, lease: Lease, member: Member, cost: int | None, now: float) -> int:
         scheduled = lease.scheduled
-        self.cap.settle(scheduled.reserve, lease.held, cost, open_ended=scheduled.open_ended)
+        counted = self.cap.settle(scheduled.reserve, lease.held, cost, open_ended=scheduled.open_ended)
         self._count(self._queues[scheduled.call.model], member, scheduled, -1)
         self._full_since = NEVER
         scheduled.end(now, cost)
+        return counted
 
     def _again(self, scheduled: ScheduledCall, decision: Again, failure: Failure, now: float) -> None:
         if decision.counted:
@@ -596,3 +673,10 @@ class Pool:
         """When the first of a lane's waiting calls may go again."""
         waiting = self._lineup.members[id(lane)].route.waiting
         return waiting[0][0] if waiting else None
+
+
+def _was_let_in(outcome: AttemptOutcome | None, cost: int | None) -> bool:
+    """Return whether a provider may have counted a request. A lost one was not sent if it cost nothing."""
+    if isinstance(outcome, Failure):
+        return outcome.kind is FailureKind.LOST and cost is None
+    return outcome is not None

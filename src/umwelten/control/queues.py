@@ -140,6 +140,15 @@ class Queue:
             home = None
         return self.ready if home is None else self.homed.setdefault(home, deque())
 
+    def withdraw(self, scheduled: ScheduledCall) -> None:
+        """Take a call out of those that are ready or put aside."""
+        self.ready = deque(call for call in self.ready if call is not scheduled)
+        self.state.aside[:] = [call for call in self.state.aside if call is not scheduled]
+        if scheduled.home is not None:
+            line = self.homed.pop(scheduled.home, deque())
+            if left := deque(call for call in line if call is not scheduled):
+                self.homed[scheduled.home] = left
+
     def rehome(self) -> None:
         """Have the calls start over whose lane takes no more calls."""
         for home in [home for home in self.homed if not self._is_open(home)]:
@@ -291,6 +300,10 @@ class Member:
     def idle_reason(self) -> Reason:
         """Why the lane starts nothing although nothing forbids it."""
         route = self.route
+        if self.lane.stopped is not None:
+            return Reason.NO_WORK
+        if self.paused_at is not None and any(queue.has_work for queue in route.queues):
+            return Reason.PAUSED
         ready = [queue for queue in route.queues if queue.has_ready]
         if route.best.key is not NOBODY or any(not queue.paused for queue in ready):
             return Reason.CONCURRENCY

@@ -25,6 +25,12 @@ SCHEMA_RETRIES = 2
 """Further requests of a call for an answer that fits its schema: each pays for the whole input again."""
 
 
+LOST_MOST = 5
+"""Attempts of a call that may be lost with their workers. One that ends its worker, such as by an input that
+takes all memory, would end each of them in turn. Where four workers are killed in any order, a call that is
+in flight all the time meets a quarter of the kills by chance: five in a row in one of a thousand calls."""
+
+
 @dataclass(frozen=True, slots=True)
 class Again:
     """The call goes again after `delay_s`; `counted`: it uses up one of the retries."""
@@ -115,6 +121,10 @@ class RetryPolicy:
             return GiveUp()
         hint = min(failure.hints.retry_after_s or 0.0, LONGEST_HINT_S)
         return Again(max(self.backoff(counted, dice), hint), counted=True)
+
+    def after_loss(self, lost: int) -> Again | GiveUp:
+        """Return whether a call goes again of which so many attempts are lost: at once, and uncounted."""
+        return Again(0.0, counted=False) if lost < LOST_MOST else GiveUp()
 
     def follow_up(self, failure: Failure, schema_retries: int) -> Again | GiveUp:
         """Return whether an answered call that has to go on may; `failure` if not.

@@ -10,7 +10,11 @@ from umwelten.types import Call, Turn
 class ScheduledCall(msgspec.Struct):
     """A call under way with what was spent on it. `size` bytes of its file, `reserve` the most that an
     attempt costs, in nano-USD. Of its attempts, `counted` used up retries, `throttles` were refused,
-    `empties` brought an empty answer, `schema_retries` followed answers that did not fit the schema.
+    `empties` brought an empty answer, `schema_retries` followed answers that did not fit the schema, `lost`
+    ended with the worker that made them.
+
+    `known_nusd` is what its attempts cost as far as that is known, `unknown` counts those of which it is not;
+    `earlier_nusd` is what its record has beside, of earlier runs. `recorded`: its outcome was.
 
     `time_s` is how long any of its attempts was under way; `under_way` are so now, since `busy_since`.
     `hedged`: it was sent a second time while the first attempt was under way.
@@ -33,8 +37,12 @@ class ScheduledCall(msgspec.Struct):
     throttles: int = 0
     empties: int = 0
     schema_retries: int = 0
+    lost: int = 0
     time_s: float = 0.0
-    cost_nusd: int | None = 0
+    known_nusd: int = 0
+    unknown: int = 0
+    earlier_nusd: int | None = 0
+    recorded: bool = False
     input_tokens: int = 0
     output_tokens: int | None = None
     refused: bool = False
@@ -77,5 +85,15 @@ class ScheduledCall(msgspec.Struct):
         self.under_way -= 1
         if not self.under_way:
             self.time_s += now - self.busy_since
-        known = cost_nusd is not None and self.cost_nusd is not None
-        self.cost_nusd = (self.cost_nusd or 0) + (cost_nusd or 0) if known else None
+        self.known_nusd += cost_nusd or 0
+        self.unknown += cost_nusd is None
+
+    @property
+    def cost_nusd(self) -> int | None:
+        """Return what its attempts have cost; `None` while that is not known of one."""
+        return None if self.unknown else self.known_nusd
+
+    def correct_cost(self, said: int | None, cost_nusd: int) -> None:
+        """Note what an attempt cost of which something else was said, or with `None` nothing."""
+        self.known_nusd += cost_nusd - (said or 0)
+        self.unknown -= said is None

@@ -49,7 +49,7 @@ IDLE = Idle()
 
 class AttemptVerdict(msgspec.Struct, frozen=True):
     """What `on_end` decided about a call, and what it did to its lane. `shunned`: the lane proved not to have
-    the call's model, which other lanes have."""
+    the call's model, which other lanes have. `counted_nusd`: what the cost cap counts for the attempt."""
 
     failure: Failure | None
     decision: Decision | None
@@ -57,3 +57,4 @@ class AttemptVerdict(msgspec.Struct, frozen=True):
     lane_stopped: bool = False
     model_stopped: bool = False
     shunned: bool = False
+    counted_nusd: int = 0

@@ -63,15 +63,21 @@ class CostCap:
         self.reserved += held
         return held
 
-    def settle(self, bound: int | None, held: int, cost: int | None, *, open_ended: bool = False) -> None:
-        """It ended and cost that much; `None`: perhaps as much as it could."""
+    def settle(self, bound: int | None, held: int, cost: int | None, *, open_ended: bool = False) -> int:
+        """It ended and cost that much; `None`: perhaps as much as it could. Return what was counted."""
         self.reserved -= held
         if cost is None:
-            self.spent += (bound or 0) // OPEN_ENDED if open_ended else bound or 0
-            return
+            counted = (bound or 0) // OPEN_ENDED if open_ended else bound or 0
+            self.spent += counted
+            return counted
         self.spent += cost
         if bound and cost * 1000 > bound * self.excess:
             self.excess = -(-cost * 1000 // bound)
+        return cost
+
+    def correct(self, counted: int, cost: int) -> None:
+        """Count what a call really cost, of which that was not known when it was settled."""
+        self.spent += cost - counted
 
     def end(self, bound: int | None, *, open_ended: bool = False) -> None:
         """Nothing fits any more; `bound` is the cheapest call's that is left."""

@@ -44,6 +44,8 @@ def wait_of(pool: Pool, lane: Lane) -> Wait | None:
         return None
     if (paused_at := pool.paused_since(lane)) is not None:
         return Wait(WaitReason.PAUSED, paused_at)
+    if pool.held_since is not None:
+        return Wait(WaitReason.WORKERS, pool.held_since)
     until = _next_attempt(pool, lane)
     down = lane.circuit.open_since
     if down is not None:

@@ -86,8 +86,10 @@ class EventEmitter:
                 ModelStopped(model=self._models[scheduled.call.model], lane=lane.name, failure=why)
             )
 
-    def emit_dropped(self, lease: Lease, failure: Failure, cost_nusd: int | None) -> None:
-        """Report one of two attempts of a call that does not decide it."""
+    def emit_dropped(
+        self, lease: Lease, failure: Failure, cost_nusd: int | None, *, late: bool = False
+    ) -> None:
+        """Report one of two attempts of a call that does not decide it; see `AttemptDropped`."""
         call = lease.scheduled.call
         self._observer(
             AttemptDropped(
@@ -98,6 +100,7 @@ class EventEmitter:
                 failure=failure,
                 hedge=lease.hedge,
                 cost_nusd=cost_nusd,
+                late=late,
             )
         )
 

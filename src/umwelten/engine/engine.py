@@ -34,13 +34,14 @@ from umwelten.engine.interfaces import (
     Source,
     ToolCaller,
 )
+from umwelten.engine.lost_attempts import LostAttempt, LostAttempts, is_lost
 from umwelten.engine.tool_steps import ToolSteps
 from umwelten.engine.twins import Attempt, Twins
 from umwelten.engine.waits import LOOK_S, WaitReports
 from umwelten.errors import UmweltenError
 from umwelten.events import LaneView, Observer, RunStatus, StopCode, WaitReason
 from umwelten.phrases import Wording
-from umwelten.records import AttemptRecord, BegunCall, CallRecord, ChangeRecord, Committable
+from umwelten.records import AttemptRecord, BegunCall, CallRecord, ChangeRecord, Committable, CostRecord
 from umwelten.types import Call, Continue, Failure, FailureKind, Reply, Timing, ToolStep, Usage
 
 BACKLOG = 250
@@ -92,11 +93,14 @@ class Engine:
         self._started_at: float | None = None
         self._uncommitted = 0
         self._reason: StopReason | None = None
-        self._interrupted = self._pumping = False
+        self._interrupted = self._pumping = self._over = False
         self._cancelled = 0
         self._again = False
         self._cancelling: set[int] = set()
+        self._superseded: set[asyncio.Task[AttemptResult]] = set()
+        self._lost = LostAttempts()
         self._failing: set[int] = set()
+        self._requeued: set[int] = set()
         self._unix_offset = time.time() - self._loop.time()
         self._waits = WaitReports(pool.lanes, self._wait_of, observer, self._unix_offset)
         self._tools: ToolSteps | None = None
@@ -135,6 +139,7 @@ class Engine:
             if tasks := {*self._tasks, *self._tool_tasks}:
                 await asyncio.wait(tasks)
             self._pool.account(self._loop.time())
+            self._over = True
         return RunResult(
             status=self._status(),
             reason=self._reason,
@@ -230,6 +235,7 @@ class Engine:
         A conversation goes on where it ended, as in another run: what its tools did is not done twice.
         """
         self._errors.failed -= len(calls)
+        self._requeued.update(call.id for call in calls)
         by_model: dict[int, list[ScheduledCall]] = {}
         for call in calls:
             by_model.setdefault(call.model, []).append(self._schedule(call))
@@ -260,6 +266,49 @@ class Engine:
         """Return where each lane's time went since the run began."""
         wall_s = 0.0 if self._started_at is None else self._loop.time() - self._started_at
         return [lane.attribution(wall_s) for lane in self._pool.lanes]
+
+    # --- workers ---------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Start no attempt until `release`: no worker is there. What is in flight ends as ever."""
+        self._pool.hold(self._loop.time())
+        self.look_again()
+
+    def release(self) -> None:
+        """Start attempts again."""
+        self._pool.release(self._loop.time())
+        self.look_again()
+
+    def late(self, assignment: int, result: AttemptResult) -> None:
+        """Take the end of an attempt that had been given up as lost, by its `AttemptResult.assignment`.
+
+        Its attempt is recorded anew. An answer is its call's, unless that has ended or asks something else.
+        """
+        lost = self._lost.take(assignment)
+        if lost is None or self._over:
+            return
+        try:
+            self._take_late(lost, result)
+            self.look_again()
+        except Exception as fault:  # noqa: BLE001
+            self._abort(fault)
+
+    def _take_late(self, lost: LostAttempt, result: AttemptResult) -> None:
+        lease, scheduled, outcome = lost.lease, lost.lease.scheduled, result.outcome
+        self._pool.correct_cost(scheduled, lost.counted_nusd, lost.result.cost_nusd, result.cost_nusd)
+        if isinstance(outcome, ToolStep | Continue):
+            outcome = outcome.reply if isinstance(outcome, ToolStep) else outcome.failure
+        self._submit_attempt(lease, result, outcome, late=True)
+        if isinstance(result.outcome, Reply) and lost.still_asked and self.is_running:
+            now = self._loop.time()
+            for task, other in [pair for pair in self._tasks.items() if pair[1].scheduled is scheduled]:
+                self._supersede(Attempt(other, task), now, result.cost_nusd, late=True)
+            self._pool.withdraw(lease)
+            self._submit_call(lease, result, result.outcome)
+        elif scheduled.recorded and scheduled.call.id not in self._requeued:
+            known, earlier = scheduled.cost_nusd, scheduled.earlier_nusd
+            if known is not None and earlier is not None and result.cost_nusd is not None:
+                self._sink.submit(CostRecord(call=scheduled.call, cost_nusd=known + earlier))
 
     # --- what lanes wait for ---------------------------------------------------------------
 
@@ -321,8 +370,8 @@ class Engine:
 
     def _send_again(self, twins: Twins) -> None:
         """Send the calls once more that take unusually long, before others get the slot."""
-        if self._uncommitted >= BACKLOG:
-            return  # what is committed next looks again
+        if self._uncommitted >= BACKLOG or self._pool.held_since is not None:
+            return  # what is committed next looks again, or `release`
         now, hedging = self._loop.time(), twins.hedging
         for lease in twins.due(now):
             if (hedge := self._pool.hedge(lease, now)) is not None:
@@ -399,10 +448,15 @@ class Engine:
         if isinstance(error, Exception):
             self._loop.call_exception_handler({"message": "an attempt raised", "exception": error})
         try:
-            if error is None and not task.cancelled():
+            if task in self._superseded:
+                self._superseded.discard(task)  # it is recorded
+            elif error is None and not task.cancelled():
                 self._settle(lease, task.result())
-            elif self._twins is None or self._twins.on_end(lease, self._loop.time(), None, answered=False):
-                self._pool.on_end(lease, None, self._loop.time(), 0.0)
+            else:
+                now = self._loop.time()
+                if self._twins is not None:
+                    self._twins.on_end(lease, now, None, answered=False)
+                self._pool.on_end(lease, None, now, 0.0)
             self._pump()
         except Exception as fault:  # noqa: BLE001
             self._abort(fault)
@@ -410,15 +464,18 @@ class Engine:
     def _settle(self, lease: Lease, result: AttemptResult) -> None:
         """Let the pool decide what follows the attempt; record and report it."""
         now, answered = self._loop.time(), not isinstance(result.outcome, Failure)
-        alone = True
+        alone, lost = True, is_lost(result)
         if self._twins is not None:
-            other = self._twins.other(lease)
-            if not self._twins.on_end(lease, now, result.cost_nusd, answered=answered):
-                return
+            other, timed = self._twins.other(lease), not (lost or result.away)
+            self._twins.on_end(lease, now, result.cost_nusd, answered=answered, timed=timed)
             if other is not None and answered:
                 self._supersede(other, now, result.cost_nusd)
             alone = other is None or answered
-        verdict = self._pool.on_end(lease, result.outcome, now, self._dice(), result.cost_nusd, alone=alone)
+        verdict = self._pool.on_end(
+            lease, result.outcome, now, self._dice(), result.cost_nusd, alone=alone, away=result.away
+        )
+        if lost:
+            self._lost.add(lease, result, verdict.counted_nusd)
         if isinstance(result.outcome, Continue):
             self._estimate(lease.scheduled)
         step = result.outcome if isinstance(result.outcome, ToolStep) else None
@@ -432,17 +489,27 @@ class Engine:
         if not alone and verdict.failure is not None:
             self._emitter.emit_dropped(lease, verdict.failure, result.cost_nusd)
 
-    def _supersede(self, attempt: Attempt, now: float, answer_nusd: int | None) -> None:
-        """Break off the other attempt of a call whose answer cost that. It is stored; it may be charged."""
+    def _supersede(
+        self, attempt: Attempt, now: float, answer_nusd: int | None, *, late: bool = False
+    ) -> None:
+        """Break off the other attempt of a call whose answer cost that. It is stored; it may be charged.
+
+        `late`: the answer is that of an attempt that had been lost.
+        """
         lease, result = attempt.lease, attempt.result
-        assert self._twins is not None
         attempt.task.cancel()
+        self._superseded.add(attempt.task)
         outcome = None if result is None else result.outcome
         cost = self._calls.broken_off(lease.scheduled.call) if result is None else result.cost_nusd
-        self._twins.on_end(lease, now, answer_nusd if cost is None else cost, answered=False)
+        if self._twins is not None:
+            charged = answer_nusd if cost is None else cost
+            self._twins.on_end(lease, now, charged, answered=False, timed=not late)
         timing = Timing(started_at=lease.started_at + self._unix_offset, latency_s=now - lease.started_at)
-        verdict = self._pool.on_end(lease, outcome, now, 0.0, cost, alone=False)
-        failure = outcome if isinstance(outcome, Failure) else _superseded(outcome)
+        away = result is not None and result.away
+        verdict = self._pool.on_end(lease, outcome, now, 0.0, cost, alone=False, away=away)
+        if result is not None and is_lost(result):
+            self._lost.add(lease, result, verdict.counted_nusd)
+        failure = outcome if isinstance(outcome, Failure) else _superseded(outcome, late=late)
         self._sink.submit(
             AttemptRecord(
                 call=lease.scheduled.call,
@@ -451,22 +518,26 @@ class Engine:
                 timing=timing if result is None else result.timing,
                 cost_nusd=cost,
                 served_by=lease.lane.name,
+                worker=None if result is None else result.worker,
             )
         )
         self._emitter.emit_verdict(lease, verdict, now + self._unix_offset)
-        self._emitter.emit_dropped(lease, failure, cost)
+        self._emitter.emit_dropped(lease, failure, cost, late=late)
 
     def _record(self, lease: Lease, result: AttemptResult, verdict: AttemptVerdict) -> None:
-        scheduled, served_by = lease.scheduled, lease.lane.name
         outcome = result.outcome if isinstance(result.outcome, Reply) else verdict.failure
         assert outcome is not None, "an attempt without a reply has a failure"
         self._submit_attempt(lease, result, outcome)
-        failed = isinstance(outcome, Failure)
-        if failed and not isinstance(verdict.decision, GiveUp):
-            return
+        if isinstance(outcome, Reply) or isinstance(verdict.decision, GiveUp):
+            self._submit_call(lease, result, outcome)
+
+    def _submit_call(self, lease: Lease, result: AttemptResult, outcome: Reply | Failure) -> None:
+        scheduled, failed = lease.scheduled, isinstance(outcome, Failure)
+        scheduled.recorded = True
         cost, tools = scheduled.cost_nusd, None
         if self._tools is not None:
             earlier = self._tools.earlier_nusd(scheduled.call) if scheduled.turns else 0
+            scheduled.earlier_nusd = earlier
             cost = None if cost is None or earlier is None else cost + earlier
             outcome, tools = self._tools.finish(scheduled.call, outcome, scheduled.turns)
         self._uncommitted += 1
@@ -483,14 +554,16 @@ class Engine:
                 attempts=scheduled.attempts,
                 time_s=scheduled.time_s,
                 cost_nusd=cost,
-                served_by=served_by,
+                served_by=lease.lane.name,
                 tools=tools,
             )
         )
         if failed:
             self._count_failure()
 
-    def _submit_attempt(self, lease: Lease, result: AttemptResult, outcome: Reply | Failure) -> None:
+    def _submit_attempt(
+        self, lease: Lease, result: AttemptResult, outcome: Reply | Failure, *, late: bool = False
+    ) -> None:
         self._sink.submit(
             AttemptRecord(
                 call=lease.scheduled.call,
@@ -500,6 +573,8 @@ class Engine:
                 cost_nusd=result.cost_nusd,
                 served_by=lease.lane.name,
                 step=1 if self._tools is None else result.step,
+                worker=result.worker,
+                late=late,
             )
         )
 
@@ -575,8 +650,9 @@ class Engine:
         return RunStatus.FAILED if self._errors.failed else RunStatus.COMPLETE
 
 
-def _superseded(outcome: Reply | Continue | ToolStep | None) -> Failure:
+def _superseded(outcome: Reply | Continue | ToolStep | None, *, late: bool) -> Failure:
     """Return the failure of an attempt whose twin was answered first, with what its own answer used."""
     usage = Usage() if outcome is None else outcome.usage
-    message = "the call's other attempt was answered first"
+    which = "an attempt that had been lost" if late else "the call's other attempt"
+    message = f"{which} was answered first"
     return Failure(kind=FailureKind.SUPERSEDED, message=message, retry=False, usage=usage)

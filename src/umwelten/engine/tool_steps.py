@@ -380,6 +380,7 @@ class ToolSteps:
         failure = Failure(kind=FailureKind.TOOLS, message=message, code=STOPPED_CODE, retry=False)
         self._conversations.pop(scheduled.call.id, None)
         self._hold(scheduled.call, 0)
+        scheduled.recorded, scheduled.earlier_nusd = True, conversation.earlier_nusd
         known = scheduled.cost_nusd is not None and conversation.earlier_nusd is not None
         self._on_failure(
             CallRecord(

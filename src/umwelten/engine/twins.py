@@ -52,14 +52,14 @@ class Twins:
         else:
             self.hedging.on_start(lease)
 
-    def on_end(self, lease: Lease, now: float, cost_nusd: int | None, *, answered: bool) -> bool:
-        """Note an attempt that ended; False if it had been taken out before. `answered`: it counts."""
+    def on_end(
+        self, lease: Lease, now: float, cost_nusd: int | None, *, answered: bool, timed: bool = True
+    ) -> None:
+        """Note an attempt that ended. `answered`: it counts. `timed`: so does how long it took."""
         call = lease.scheduled.call.id
-        attempts = self._under_way.get(call, [])
+        attempts = self._under_way[call]
         rest = [attempt for attempt in attempts if attempt.lease.number != lease.number]
-        if len(rest) == len(attempts):
-            return False
-        self.hedging.on_end(lease, now, cost_nusd, answered=answered)
+        self.hedging.on_end(lease, now, cost_nusd, answered=answered, timed=timed)
         if answered:
             self._release(call, lease.number)
         self._texts.pop((call, lease.number), None)
@@ -69,7 +69,6 @@ class Twins:
         else:
             del self._under_way[call]
             self._shown.discard(call)
-        return True
 
     def other(self, lease: Lease) -> Attempt | None:
         """Return the call's other attempt that is under way."""

@@ -11,6 +11,7 @@ from umwelten.records import (
     AttemptRecord,
     CallRecord,
     ChangeRecord,
+    CostRecord,
     LimitRecord,
     StepRecord,
     ToolCallsRecord,
@@ -59,10 +60,9 @@ INSERT_CHANGE = Insert(
     row="(?, ?, ?, ?, ?, ?, ?, ?, ?)",
 )
 INSERT_WORKER = Insert(into="REPLACE INTO workers", row=f"(?{', ?' * 9})")
-DELETE_LOST = (
-    "DELETE FROM attempts WHERE call_id = ? AND number = ? AND run_id = ? AND error_kind = "
-    f"'{FailureKind.LOST}'"
-)
+REPLACE_LOST = f"""REPLACE INTO attempts VALUES ((SELECT id FROM attempts WHERE call_id = ? AND number = ?
+    AND run_id = ? AND worker IS ? AND error_kind = '{FailureKind.LOST}'){", ?" * 23})"""
+UPDATE_COST = "UPDATE calls SET cost_nusd = ? WHERE id = ? AND run_id = ? AND cost_nusd IS NULL"
 INSERT_ANSWER = Insert(
     into="REPLACE INTO answers (call_id, text, reasoning, data, marks)", row="(?, ?, ?, ?, ?)", most=8
 )
@@ -292,6 +292,17 @@ def change_row(record: ChangeRecord, run_id: int) -> Row:
     """Return the values for INSERT_CHANGE."""
     said = (record.author, record.via, record.key, record.scope, record.old, record.new, record.reason)
     return (run_id, record.at, *map(clean, said))
+
+
+def late_row(record: AttemptRecord, run_id: int) -> Row:
+    """Return the values for REPLACE_LOST."""
+    lost = (record.call.id, record.number, run_id, record.worker)
+    return (*lost, *attempt_row(record, run_id))
+
+
+def cost_row(record: CostRecord, run_id: int) -> Row:
+    """Return the values for UPDATE_COST."""
+    return (record.cost_nusd, record.call.id, run_id)
 
 
 def worker_row(record: WorkerRecord, run_id: int) -> Row:

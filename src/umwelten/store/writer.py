@@ -19,6 +19,7 @@ from umwelten.records import (
     CallRecord,
     ChangeRecord,
     Committable,
+    CostRecord,
     LimitRecord,
     StepRecord,
     ToolCallsRecord,
@@ -45,6 +46,7 @@ Item = (
     | ToolCallsRecord
     | LimitRecord
     | ChangeRecord
+    | CostRecord
     | WorkerRecord
     | Literal["write now"]
 )
@@ -67,9 +69,10 @@ class _Group:
         "changes",
         "committed",
         "contents",
+        "costs",
         "gone",
+        "late",
         "limits",
-        "lost",
         "outdated",
         "records",
         "steps",
@@ -83,7 +86,8 @@ class _Group:
         self.committed = False
         self.contents = contents
         self.attempts: list[rows.Row] = []
-        self.lost: list[rows.Row] = []  # attempts whose end is known after all
+        self.late: list[rows.Row] = []  # attempts that were recorded as lost
+        self.costs: list[rows.Row] = []
         self.workers: dict[int, rows.Row] = {}
         self.calls: list[rows.Row] = []
         self.answers: list[rows.Row] = []
@@ -109,14 +113,17 @@ class _Group:
                 if item.is_start:
                     self.records.append(item)
             elif isinstance(item, AttemptRecord):
-                self.attempts.append(rows.attempt_row(item, run_id))
                 if item.late:
-                    self.lost.append((item.call.id, item.number, run_id))
+                    self.late.append(rows.late_row(item, run_id))
+                else:
+                    self.attempts.append(rows.attempt_row(item, run_id))
             elif isinstance(item, ChangeRecord):
                 self.changes.append(rows.change_row(item, run_id))
                 self.records.append(item)
             elif isinstance(item, LimitRecord):
                 self.limits.append(rows.limit_row(item, run_id))
+            elif isinstance(item, CostRecord):
+                self.costs.append(rows.cost_row(item, run_id))
             elif isinstance(item, WorkerRecord):
                 self.workers[item.number] = rows.worker_row(item, run_id)
 
@@ -159,8 +166,6 @@ class _Group:
         if self.undone:
             connection.executemany(rows.DELETE_STEPS, self.undone)
             connection.executemany(rows.DELETE_TOOL_CALLS, self.undone)
-        if self.lost:
-            connection.executemany(rows.DELETE_LOST, self.lost)
         for statement, values in (
             *content_rows(connection, self.contents),  # before the calls, which look up theirs
             (rows.INSERT_ATTEMPT, self.attempts),
@@ -174,6 +179,10 @@ class _Group:
         ):
             _insert(connection, statement, values)
         connection.executemany(rows.DELETE_ANSWER, self.gone)
+        if self.late:
+            connection.executemany(rows.REPLACE_LOST, self.late)
+        if self.costs:
+            connection.executemany(rows.UPDATE_COST, self.costs)
 
 
 def _insert(connection: sqlite3.Connection, statement: rows.Insert, values: list[rows.Row]) -> None:

@@ -44,6 +44,7 @@ WAITED_FOR: Mapping[str, str] = {
     Reason.TOOLS: "the tools that models called",
     Reason.COST: "the cost cap",
     Reason.PAUSED: "the end of a pause",
+    Reason.WORKERS: "a worker: none was there",
     Reason.CPU: "the processor of this machine",
     Reason.NO_WORK: "calls to make: it had none",
 }
