@@ -177,9 +177,9 @@ async def measure(calls: int, workers: int, in_flight: int) -> None:
     wall_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu
     own_s = cpu_s - carrier.cpu_s
     print(
-        f"{workers} workers, {in_flight} in flight: {calls / wall_s:,.0f} calls/s; {own_s / calls * 1e6:.1f} µs a "
-        f"call = {calls / own_s:,.0f} calls/s of the coordinator alone; {carrier.frames} frames, "
-        f"{carrier.bytes / calls:.0f} bytes a call"
+        f"{workers} workers, {in_flight} in flight: {calls / wall_s:,.0f} calls/s; "
+        f"{own_s / calls * 1e6:.1f} µs a call = {calls / own_s:,.0f} calls/s of the coordinator alone; "
+        f"{carrier.frames} frames, {carrier.bytes / calls:.0f} bytes a call"
     )
     if workers:
         await runner.close()

@@ -1,4 +1,4 @@
-"""Messages between coordinator and workers: what is sent arrives as it was, and garbage is refused as such."""
+"""Messages between coordinator and workers: they arrive as they were; garbage is refused."""
 
 from __future__ import annotations
 

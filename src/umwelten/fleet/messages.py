@@ -15,22 +15,19 @@ import msgspec
 
 from umwelten.events import NoteLevel
 from umwelten.fleet.escaping import escape, unescape
+from umwelten.fleet.wire_turns import WireTurn as WireTurn
+from umwelten.fleet.wire_turns import pack_turns as pack_turns
+from umwelten.fleet.wire_turns import unpack_turns as unpack_turns
 from umwelten.phrases import Named, Phrase
-from umwelten.tool_calls import ModelTurn, ToolResults
 from umwelten.types import (
     AttemptOutcome,
     Call,
     Continue,
     Failure,
     FrozenStruct,
-    Media,
-    Message,
     Reply,
-    Role,
-    Text,
     Timing,
     ToolStep,
-    Turn,
 )
 
 PROTOCOL = 1
@@ -46,22 +43,6 @@ class _Tagged(FrozenStruct, omit_defaults=True, tag=True, tag_field="t"):
 
 
 # --- to a worker ------------------------------------------------------------------------------
-
-
-class WirePart(FrozenStruct, omit_defaults=True):
-    """A part of a message; one of both."""
-
-    text: Text | None = None
-    media: Media | None = None
-
-
-class WireTurn(FrozenStruct, omit_defaults=True):
-    """A turn of a conversation: a message by its `role` and `parts`, or one of the others."""
-
-    role: Role | None = None
-    parts: tuple[WirePart, ...] = ()
-    model: ModelTurn | None = None
-    results: ToolResults | None = None
 
 
 class Setup(_Tagged):
@@ -353,36 +334,6 @@ def _unescape(message: Escaped, kinds: Any) -> Any:
 # --- values of several types ------------------------------------------------------------------
 
 
-def pack_turns(turns: tuple[Turn, ...]) -> tuple[WireTurn, ...]:
-    """Return turns as messages have them."""
-    return tuple(map(_pack_turn, turns))
-
-
-def unpack_turns(turns: tuple[WireTurn, ...]) -> tuple[Turn, ...]:
-    """Return what `pack_turns` was given."""
-    return tuple(map(_unpack_turn, turns))
-
-
-def _pack_turn(turn: Turn) -> WireTurn:
-    if isinstance(turn, Message):
-        parts = (
-            WirePart(text=part) if isinstance(part, Text) else WirePart(media=part) for part in turn.parts
-        )
-        return WireTurn(role=turn.role, parts=tuple(parts))
-    return WireTurn(model=turn) if isinstance(turn, ModelTurn) else WireTurn(results=turn)
-
-
-def _unpack_turn(turn: WireTurn) -> Turn:
-    if turn.model is not None:
-        return turn.model
-    if turn.results is not None:
-        return turn.results
-    parts = tuple(part.text or part.media for part in turn.parts)
-    if turn.role is None or None in parts:
-        raise msgspec.ValidationError("a turn without content")
-    return Message(role=turn.role, parts=parts)  # type: ignore[arg-type]  # checked above
-
-
 def outcome_of(message: Completion) -> AttemptOutcome:
     """Return what the attempt came to."""
     turns = None if message.turns is None else unpack_turns(message.turns)
@@ -393,19 +344,14 @@ def outcome_of(message: Completion) -> AttemptOutcome:
     return message.failure if turns is None else Continue(turns=turns, failure=message.failure)
 
 
-def completion_of(
-    outcome: AttemptOutcome, *, n: int, timing: Timing, held_s: float, **rest: Any
-) -> Completion:
-    """Return the message of an attempt's outcome, and of the `rest` as `Completion` has it."""
+def completion_of(outcome: AttemptOutcome, **rest: Any) -> Completion:
+    """Return the message of an attempt's outcome; the `rest` are fields of `Completion`."""
     turns, ended = None, outcome
     if isinstance(outcome, ToolStep):
         turns, ended = pack_turns(outcome.turns), outcome.reply
     elif isinstance(outcome, Continue):
         turns, ended = pack_turns(outcome.turns), outcome.failure
     return Completion(
-        n=n,
-        timing=timing,
-        held_s=held_s,
         reply=ended if isinstance(ended, Reply) else None,
         failure=ended if isinstance(ended, Failure) else None,
         turns=turns,
