@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from umwelten.cli.eval import group as evaluations
+from umwelten.cli.options import TableOption
 from umwelten.config.demands import all_demands
 from umwelten.config.engine_types import ENGINE, split_engine
+from umwelten.config.options import OPTIONS
 from umwelten.config.settings import Settings, load
 from umwelten.errors import ConfigError, UsageError
 from umwelten.evaluation import engine_choice
@@ -134,6 +138,17 @@ def test_keys_that_go_to_an_open_cluster_are_noted(
     monkeypatch.setenv("RAY_AUTH_MODE", mode)
     notes = notes_of(settings_of(tmp_path, engine=engine, ship_keys=True))
     assert ["head.example" in note and "RAY_AUTH_MODE=token" in note for note in notes] == [True] * warns
+
+
+def test_the_shell_completes_the_engines() -> None:
+    items = TableOption(OPTIONS["engine"]).shell_complete(click.Context(evaluations.commands["run"]), "ray")
+    assert [item.value for item in items] == ["ray", "ray:auto"]
+
+
+@pytest.mark.parametrize("command", ["run", "batch", "score", "resume", "retry"])
+def test_every_command_that_makes_calls_has_the_options(command: str) -> None:
+    flags = {flag for param in evaluations.commands[command].params for flag in param.opts}
+    assert {"--engine", "--workers", "--ship-keys", "--ray-env"} <= flags
 
 
 # --- a project's file --------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import msgspec
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
 from umwelten.config.addresses import Reached, reached_at
+from umwelten.config.engine_types import split_engine
 from umwelten.config.members import members
 from umwelten.config.rate_texts import shown
 from umwelten.config.settings import Settings
@@ -22,6 +23,7 @@ from umwelten.evaluation.preview import ANSWER_S, Preview, preview
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.phrases import Wording, spell
 from umwelten.providers.protocol import Vendor
+from umwelten.report.progress.worker_words import workers_on
 from umwelten.report.queries.asked_calls import encodable
 from umwelten.report.render.asked import cut_text
 from umwelten.text import formatting
@@ -154,6 +156,8 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
         yield f"limit    {one_line(name, _NAME)}: at most {' and '.join(map(shown, rates))}"
     if plan.prices_of:
         yield f"prices   of {plan.prices_of}"
+    if plan.workers is not None:
+        yield f"workers  {workers_on(plan.workers, split_engine(plan.engine)[1])}"
     low, high = (formatting.minutes(seconds) for seconds in plan.seconds)
     besides = ", without the time of the tools" if plan.tools else ""
     usual = f"with answers taking {ANSWER_S[0]:g} to {ANSWER_S[1]:g} s each{besides}"

@@ -11,6 +11,7 @@ import msgspec
 from umwelten.cli.dry_run import ITEMS, columns, hedge_line
 from umwelten.cli.json_output import print_json
 from umwelten.cli.runner import EXIT, OutputOptions, closing, resume_command, run_some
+from umwelten.config.engine_types import LOCAL
 from umwelten.errors import UsageError
 from umwelten.evaluation.estimate import Estimate, ModelEstimate, choose, estimate, least
 from umwelten.evaluation.evaluation import Evaluation
@@ -19,6 +20,7 @@ from umwelten.evaluation.sampling import Range
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import RunStatus
 from umwelten.phrases import Wording
+from umwelten.report.progress.worker_words import workers_on
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
@@ -68,6 +70,9 @@ def _estimate_first(
         return EXIT[result.status]
     for line in layout(found, evaluation.spec.limits.max_cost_usd, hedge_share(evaluation.spec)):
         click.echo(line, err=True)
+    engine = evaluation.spec.engine
+    if engine.kind != LOCAL:
+        click.echo(f"  the rest is made by {workers_on(engine.workers, engine.address)}", err=True)
     if yes or _confirm():
         return None
     click.echo(f"stopped after the estimate; continue with: {resume_command(evaluation)}", err=True)

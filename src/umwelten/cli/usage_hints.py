@@ -60,6 +60,20 @@ _OF_UPSTREAM = {
 }
 """Flags of umwelten's original: what does the same here."""
 
+_WITH_WORKERS = ("run", "batch", "score", "resume", "retry", "learn")
+_CLUSTER = "--engine ray has the calls made by workers of a Ray cluster; --workers N says how many."
+_OF_CLUSTERS = {
+    "--ray": _CLUSTER,
+    "--cluster": f"{_CLUSTER} --engine ray:HOST:PORT uses one that runs.",
+    "--ray-address": "--engine ray:HOST:PORT uses that cluster; ray:auto the one that runs on this machine.",
+    "--address": "--engine ray:HOST:PORT uses that Ray cluster; base_url in umwelten.toml is a provider's.",
+    "--num-workers": "It is called --workers, and goes with --engine ray.",
+    "--n-workers": "It is called --workers, and goes with --engine ray.",
+    "--parallel": "--max-concurrency N has N calls in flight; --engine ray has several processes make them.",
+    "--distributed": _CLUSTER,
+}
+"""What may be typed for workers, on every command that has them."""
+
 _COMMANDS = {
     "combine": "umwelten eval report ID ID -o FILE.html has both on one page; eval compare compares scores.",
     "rank": _JUDGED,
@@ -77,6 +91,8 @@ _COMMANDS = {
 
 
 def _of_option(error: click.NoSuchOption, command: str | None) -> str | None:
+    if command in _WITH_WORKERS and error.option_name in _OF_CLUSTERS:
+        return _OF_CLUSTERS[error.option_name]
     if command in ("run", "batch") and error.option_name in _OF_UPSTREAM:
         return _OF_UPSTREAM[error.option_name]
     if command == "run":

@@ -264,7 +264,7 @@ class Evaluation:
                 "max_wait_s": limits.max_wait_s,
                 **({"hedge": limits.hedge} if limits.hedge else {}),
                 "stream": spec.stream,
-                **engine_settings(spec.engine),
+                **({} if only is not None else engine_settings(spec.engine)),
                 **({"reused": self._reused} if self._reused else {}),
                 **({} if (day := self.prices.list_day(spec.models)) is None else {"prices": day}),
             },

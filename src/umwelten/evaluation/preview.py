@@ -8,10 +8,12 @@ from functools import partial
 
 from umwelten.choices import PdfMode
 from umwelten.config.endpoints import price_overrides
+from umwelten.config.engine_types import LOCAL
 from umwelten.config.members import members
 from umwelten.config.settings import Settings
 from umwelten.control.known_rate import KnownRate
 from umwelten.errors import EvaluationExists
+from umwelten.evaluation.engine_choice import engine_name
 from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
 from umwelten.evaluation.known_limits import Work, least_s, limits_of
 from umwelten.evaluation.preflight import preflight
@@ -61,7 +63,7 @@ class Preview(FrozenStruct):
     A call has up to `max_steps` requests, as models may call `tools`. The upper costs are those of so many,
     each with the longest answer, and one result of a tool, as long as may be, after it; `most_input_tokens`
     likewise. `input_tokens` are those of the first requests, `output_tokens` of all. `source` is what the
-    inputs are, which `files` counts.
+    inputs are, which `files` counts. `engine` is the option's value; with "local" there are no `workers`.
     """
 
     files: int
@@ -89,6 +91,8 @@ class Preview(FrozenStruct):
     max_steps: int = 1
     most_input_tokens: int = 0
     source: str = "files"
+    engine: str = LOCAL
+    workers: int | None = None
 
 
 class _PreviewSums:
@@ -152,6 +156,8 @@ def preview(spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vend
     return Preview(
         files=sums.files,
         source=spec.request.source,
+        engine=engine_name(spec.engine),
+        workers=None if spec.engine.kind == LOCAL else spec.engine.workers,
         file_bytes=sums.file_bytes,
         first=tuple(sums.first),
         calls=sum(sums.calls.values()),

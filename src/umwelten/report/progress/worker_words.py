@@ -12,7 +12,7 @@ _NODE, _WHY = 36, 200
 
 def starting_line(event: WorkersStarting) -> str:
     """Return `starting 4 workers on a Ray cluster of this run`."""
-    return f"starting {formatting.count(event.workers, 'worker')} on {_cluster(event.address)}"
+    return f"starting {workers_on(event.workers, event.address)}"
 
 
 def changed_line(event: WorkerChanged, workers: WorkerTally | None) -> str | None:
@@ -46,15 +46,14 @@ def staff_state(workers: WorkerTally, now_unix: float) -> str:
     """Return `worker_count`, or while they start, `starting 4 workers on a Ray cluster of this run (8 s)`."""
     if workers.started_s is not None:
         return worker_count(workers.ready, workers.wanted, workers.lost)
-    what = formatting.count(workers.wanted, "worker")
+    what = workers_on(workers.wanted, workers.address)
     there = f", {len(workers.by_number):,} there" if workers.by_number else ""
     took = max(0.0, now_unix - workers.since_unix)
-    return f"starting {what} on {_cluster(workers.address)} ({took:.0f} s{there})"
+    return f"starting {what} ({took:.0f} s{there})"
 
 
-def _cluster(address: str) -> str:
-    if not address:
-        return "a Ray cluster of this run"
-    return (
-        "the Ray cluster found here" if address == "auto" else f"the Ray cluster at {one_line(address, 80)}"
-    )
+def workers_on(workers: int, address: str) -> str:
+    """Return `4 workers on a Ray cluster of this run`, `… on the Ray cluster at head:6379`."""
+    known = {"": "a Ray cluster of this run", "auto": "the Ray cluster found here"}
+    cluster = known.get(address) or f"the Ray cluster at {one_line(address, 80)}"
+    return f"{formatting.count(workers, 'worker')} on {cluster}"

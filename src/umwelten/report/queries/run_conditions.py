@@ -26,7 +26,10 @@ _RUN = "SELECT settings, given, (SELECT count(*) FROM runs) FROM runs ORDER BY i
 # Whatever else stands there is no option: the file may come from somebody else, and a command is made of it.
 _NAME = re.compile(r"[a-z_]{1,40}", re.ASCII)
 # What a reader wants first; the others follow as they are stored.
-_LIMITS = ("max_concurrency", "provider_concurrency", "timeout_s", "retries", "max_wait_s", "stream")
+_LIMITS = (
+    *("max_concurrency", "provider_concurrency", "timeout_s", "retries", "max_wait_s", "stream"),
+    *("engine", "workers"),
+)
 
 
 class StartOption(FrozenStruct):
