@@ -147,7 +147,8 @@ def test_every_option_is_in_the_pages() -> None:
 def test_the_shell_completes_the_words_of_a_choice() -> None:
     context = click.Context(evaluations.commands["run"])
     choices = [option for option in ALL if option.type.choices]
-    assert {option.name for option in choices} == {"api", "keep_inputs", "pdf", "progress", "ray_env"}
+    named = {option.name for option in choices}
+    assert named == {"api", "keep_inputs", "pdf", "progress", "ray_env", "texts"}
     for option in choices:
         flag = TableOption(option)
         assert tuple(item.value for item in flag.shell_complete(context, "")) == option.type.choices

@@ -71,7 +71,7 @@ def test_a_group_that_was_committed_stays_alone_when_its_lock_is_gone_then(tmp_p
     attempt, ended = records(Call(id=call_id(1, 1, 1), model=1, input=None), reply())
     with writing(tmp_path, check) as writer:
         writer.put(attempt)
-        writer.put((ended, result_slot("a", None, 1, 1, None)))
+        writer.put((ended, result_slot("a", None, 1, 1)))
     assert str(writer.error) == "the lock is gone"
     assert query(tmp_path, "SELECT number FROM attempts") == [(1,)]
     assert query(tmp_path, "SELECT text FROM answers") == [(reply().text,)]

@@ -21,6 +21,7 @@ from umwelten.config.settings import Settings
 from umwelten.evaluation.first_request import FirstRequest, first_request
 from umwelten.evaluation.preview import ANSWER_S, Preview, preview
 from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.evaluation.text_file_note import text_file_note
 from umwelten.phrases import Wording, spell
 from umwelten.providers.protocol import Vendor
 from umwelten.report.progress.worker_words import workers_on
@@ -51,7 +52,8 @@ def dry_run(
 ) -> None:
     """Print the plan on stdout, as JSON if asked for, and notes on stderr."""
     plan = preview(spec, settings, vendors, at=time.time())
-    for note in notes:
+    texts = text_file_note(spec, settings, plan.calls)
+    for note in (*notes, *([] if texts is None else [texts])):
         click.echo(settings.conceal(spell(note, as_flag)), err=True)
     if as_json:
         print_json(_as_data(plan, spec, settings, vendors))

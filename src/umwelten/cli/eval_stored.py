@@ -99,21 +99,29 @@ def tag(**flags: Any) -> None:
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
     metavar="FILE.zip",
     help="The file to write.",
     shell_complete=completers.files,
 )
-@option("--overwrite", is_flag=True, help="Replace the file.")
+@option(
+    "--texts",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the answers of one evaluation into this folder, each as a text file.",
+    shell_complete=completers.folders,
+)
+@option("--overwrite", is_flag=True, help="Replace the file, or files in the folder.")
 @output_dir
 def export(**flags: Any) -> None:
     """Write evaluations into a .zip file, to open them on another machine.
 
     With answers, text files, scores and what judges said, as of one moment, also while a run is at work.
-    Without ID, the one that was started last.
+    Without ID, the one that was started last. With --texts, the answers of one evaluation are written as
+    text files, also where the run wrote none.
 
     \b
     umwelten eval export scans -o scans.zip
+    umwelten eval export scans --texts answers
     umwelten eval import scans.zip
     """
     from umwelten.cli.archives import export_evaluations

@@ -19,6 +19,7 @@ from umwelten.config import path_types as paths
 from umwelten.config.declaration import Option, Section, StoredEvaluation
 from umwelten.config.engine_fields import EngineOptions
 from umwelten.config.memory_fields import MemoryOptions
+from umwelten.config.output_fields import OutputOptions
 from umwelten.config.score_fields import ScoreOptions
 from umwelten.config.tool_fields import ToolOptions
 from umwelten.phrases import Phrase
@@ -71,7 +72,9 @@ class Question(TypedDict, total=False):
     ]
 
 
-class SharedOptions(ScoreOptions, MemoryOptions, ToolOptions, EngineOptions, Generic[T], total=False):
+class SharedOptions(
+    ScoreOptions, MemoryOptions, ToolOptions, EngineOptions, OutputOptions, Generic[T], total=False
+):
     """The arguments of `umwelten.run` besides prompt and models; `None` is the same as left out."""
 
     prompts: Annotated[
@@ -342,84 +345,6 @@ class SharedOptions(ScoreOptions, MemoryOptions, ToolOptions, EngineOptions, Gen
             kinds.integer(1),
             Section.COST,
             "Stop after N failed calls; a refused one waits, and has not failed.",
-        ),
-    ]
-    id: Annotated[
-        str | None,
-        Option(
-            kinds.words("ID", complete="ids"),
-            Section.OUTPUT,
-            "Name of the evaluation; generated and printed if omitted.",
-            short="-i",
-            place="profile",
-        ),
-    ]
-    tags: Annotated[
-        str | Sequence[str] | None,
-        Option(
-            kinds.texts("NAME"),
-            Section.OUTPUT,
-            "Tag the evaluation, to list and sum up costs by; repeatable.",
-            key="tag",
-            default=(),
-        ),
-    ]
-    resume: Annotated[
-        bool | None,
-        Option(
-            kinds.SWITCH,
-            Section.OUTPUT,
-            "Continue: answered calls are skipped, failed and missing ones run.",
-            place="profile",
-        ),
-    ]
-    overwrite: Annotated[
-        bool,
-        Option(
-            kinds.SWITCH,
-            Section.OUTPUT,
-            "Start over under this id; the old evaluation is moved aside.",
-            place="profile",
-        ),
-    ]
-    reuse: Annotated[
-        str | StoredEvaluation | Sequence[str | StoredEvaluation] | None,
-        Option(
-            kinds.EVALUATIONS,
-            Section.OUTPUT,
-            "Take over the answers of another evaluation to the same calls, at no cost; repeatable.",
-            place="profile",
-        ),
-    ]
-    keep_inputs: Annotated[
-        bool | Literal["on", "off"] | None,
-        Option(
-            kinds.ON_OFF,
-            Section.OUTPUT,
-            "Store what is sent, so that reports show it: prompts, texts and rows; of media, hash and path.",
-            default=True,
-            default_text="on",
-        ),
-    ]
-    output_dir: Annotated[
-        PathLike | None,
-        Option(
-            paths.FOLDER,
-            Section.OUTPUT,
-            "Where evaluations are stored.",
-            writes=True,
-            default=Path("output"),
-            default_text="output, or UMWELTEN_OUTPUT_DIR",
-        ),
-    ]
-    report: Annotated[
-        PathLike | Sequence[PathLike] | None,
-        Option(
-            paths.FILES,
-            Section.OUTPUT,
-            "Write a report at the end: .csv, .html, .json, .junit.xml, .md or .parquet; repeatable.",
-            writes=True,
-            default=(),
         ),
     ]
     profile: Annotated[

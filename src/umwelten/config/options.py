@@ -66,6 +66,7 @@ OF_SCORE = (
     "estimate",
     "yes",
     "keep_inputs",
+    "texts",
     "output_dir",
     "report",
     "json",
@@ -113,6 +114,7 @@ OF_LEARN = (
     "estimate",
     "yes",
     "keep_inputs",
+    "texts",
     "output_dir",
     "json",
     "progress",
@@ -134,7 +136,7 @@ OF_RESUME = tuple(
     for name, option in OPTIONS.items()
     if option.only != "score"
     and name not in ("profile", "ui")
-    and (is_about_pace(option) or name == "output_dir")
+    and (is_about_pace(option) or name in ("output_dir", "texts"))
 )
 """The names of the options of `eval resume` and `eval retry`."""
 

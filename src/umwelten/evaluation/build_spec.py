@@ -118,6 +118,7 @@ def build_spec(
         repeats=settings.get("repeat"),
         reuse=settings.get("reuse") or (),
         keep_inputs=settings.get("keep_inputs"),
+        text_files=settings.get("texts"),
         stream=kind == "run" if stream is None else stream,
         trace=settings.get("debug"),
         limits=read_limits(settings, vendors, notes),

@@ -46,6 +46,7 @@ from umwelten.evaluation.request_terms import (
 )
 from umwelten.evaluation.share_lanes import shared_lanes
 from umwelten.evaluation.spec import EvaluationSpec
+from umwelten.evaluation.text_file_note import TextFileNote
 from umwelten.events import (
     Grown,
     LaneTime,
@@ -235,6 +236,7 @@ class Evaluation:
         counts, to_do = standing
         pending = sums_by_lane(self._targets, to_do if only is None else only.calls)
         each = sums_by_lane(self._targets, dict.fromkeys(store.models, spec.repeats))
+        note_text_files = TextFileNote(spec, self.settings, self._spelling, tell)
 
         def grown(more: int, complete: bool) -> None:
             total = counts.total + more * spec.repeats * len(store.models)
@@ -243,6 +245,7 @@ class Evaluation:
             loop.call_soon_threadsafe(
                 tell, Grown(total=total, pending=now, complete=complete, by_model=found)
             )
+            loop.call_soon_threadsafe(note_text_files, sum(now.values()))
 
         if only is None and not store.complete:
             store.on_growth(grown)
@@ -288,6 +291,7 @@ class Evaluation:
                 else self._by_model(None, only.calls),
             )
         )
+        note_text_files(sum(pending.values()))
 
     def _given(self) -> str:
         if self.spec.given is None:

@@ -52,7 +52,7 @@ def open_store(spec: EvaluationSpec, builder: RequestBuilder) -> OpenedStore:
     folder = output.output_dir / name
     fresh = not has_database(folder)
     opener = {"new": Store.create, "resume": Store.resume, "overwrite": Store.overwrite}[output.mode]
-    store = opener(folder, stored)
+    store = opener(folder, stored, texts=spec.text_files)
     documents: Counter[str] = Counter()
     is_first = not has_kept_inputs(folder)
 

@@ -85,11 +85,11 @@ class EvaluationSpec(FrozenStruct):
     `inputs` None: a run, one call a model and prompt. `attach` are the files whose hashes are in `request`.
     `output_schema` reads the answers where `request` has a schema, and `coerce` lets `"7"` pass for 7.
     `tools` runs those that `request` offers. `reuse`: evaluations in the output directory whose answers to
-    the same calls are taken over. `keep_inputs`: what is sent is stored too. `single`: an answer holds one
-    record alone. `trace`: tell of every attempt its stages and rate limits, as notes of level "debug".
-    `engine` is who makes the attempts. `derived` and `recall` as in `StoredSpec`. `given` returns the options
-    as JSON, to go on with them, by what masks keys in a text. `tags` are added to those that the evaluation
-    has.
+    the same calls are taken over. `keep_inputs`: what is sent is stored too. `text_files`: each answer is
+    written as a text file too. `single`: an answer holds one record alone. `trace`: tell of every attempt its
+    stages and rate limits, as notes of level "debug". `engine` is who makes the attempts. `derived` and
+    `recall` as in `StoredSpec`. `given` returns the options as JSON, to go on with them, by what masks keys
+    in a text. `tags` are added to those that the evaluation has.
     """
 
     kind: Literal["run", "batch"]
@@ -106,6 +106,7 @@ class EvaluationSpec(FrozenStruct):
     repeats: int = 1
     reuse: tuple[str, ...] = ()
     keep_inputs: bool = True
+    text_files: bool = True
     stream: bool = False
     trace: bool = False
     limits: Limits = Limits()

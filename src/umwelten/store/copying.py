@@ -108,7 +108,7 @@ def _copy(folder: Path, target: Path) -> None:
         text_files = TextFiles(target)
         try:
             named = spec.kind == "run" or len(slugs_of(connection)) > 1
-            for _ in repair(connection, text_files, named, missing):
+            for _ in repair(connection, text_files, named, missing, anew=False):
                 pass
         finally:
             text_files.close()

@@ -42,7 +42,8 @@ _CELLS = f"""FROM inputs i CROSS JOIN repeats r
     WHERE i.active AND (c.id IS NULL OR c.status = {FAILED} OR c.input_version <> i.version)"""
 
 _PENDING = f"""
-    SELECT i.id, r.n, i.name, i.path, i.size, i.stamp, i.part, i.version, i.stem, c.output {_CELLS}
+    SELECT i.id, r.n, i.name, i.path, i.size, i.stamp, i.part, i.version, i.stem,
+           c.status = {SUCCEEDED}, c.output {_CELLS}
       AND i.id >= :input AND (i.id > :input OR r.n > :repeat)
     ORDER BY i.id, r.n LIMIT :n
 """
@@ -84,8 +85,11 @@ class Cursor:
     """Walks the pending cells of one model, each once. Cells behind it are never looked at again, so a
     cell is handed out once whatever becomes of it, and the cost of a step doesn't depend on its place."""
 
-    def __init__(self, connection: sqlite3.Connection, model: int, slug: str | None) -> None:
-        self._connection, self._model, self._slug = connection, model, slug
+    def __init__(
+        self, connection: sqlite3.Connection, model: int, slug: str | None, *, texts: bool = True
+    ) -> None:
+        """`slug` None: names of text files are without the model. `texts` False: there are none."""
+        self._connection, self._model, self._slug, self._texts = connection, model, slug, texts
         self._input, self._repeat = 0, 0
         self._ended: int | None = None
 
@@ -120,6 +124,7 @@ class Cursor:
         part: str,
         version: int,
         stem: str,
+        stale: int | None,
         outdated: str | None,
     ) -> tuple[Call, ResultSlot]:
         source = (
@@ -128,7 +133,10 @@ class Cursor:
             else None
         )
         call = Call(id=call_id(number, self._model, repeat), model=self._model, input=source, repeat=repeat)
-        return call, result_slot(stem, self._slug, repeat, version, outdated)
+        slot = result_slot(
+            stem, self._slug, repeat, version, stale=bool(stale), outdated=outdated, texts=self._texts
+        )
+        return call, slot
 
 
 def write_repeats(connection: sqlite3.Connection, repeats: int) -> None:
@@ -138,11 +146,17 @@ def write_repeats(connection: sqlite3.Connection, repeats: int) -> None:
     connection.executemany("INSERT INTO repeats VALUES (?)", ((n,) for n in range(1, repeats + 1)))
 
 
-def slot_of(connection: sqlite3.Connection, call: Call, slug: str | None) -> ResultSlot:
-    """Return where the result of a call belongs. `slug` None: file names are without the model."""
+def slot_of(
+    connection: sqlite3.Connection, call: Call, slug: str | None, *, texts: bool = True
+) -> ResultSlot:
+    """Return where the result of a call belongs. `slug` and `texts` as in `Cursor`."""
     number = 0 if call.input is None else call.input.id
     version, stem = connection.execute("SELECT version, stem FROM inputs WHERE id = ?", (number,)).fetchone()
-    outdated = connection.execute(
-        "SELECT output FROM calls WHERE id = ? AND input_version <> ?", (call.id, version)
+    found = connection.execute(
+        f"SELECT output FROM calls WHERE id = ? AND input_version <> ? AND status = {SUCCEEDED}",
+        (call.id, version),
     ).fetchone()
-    return result_slot(stem, slug, call.repeat, version, outdated and outdated[0])
+    outdated = None if found is None else found[0]
+    return result_slot(
+        stem, slug, call.repeat, version, stale=found is not None, outdated=outdated, texts=texts
+    )

@@ -67,11 +67,17 @@ _TEXTS = """
 
 
 def move_answers(
-    connection: sqlite3.Connection, read_hash: ReadHash, movable: Movable, text_files: TextFiles
+    connection: sqlite3.Connection,
+    read_hash: ReadHash,
+    movable: Movable,
+    text_files: TextFiles,
+    *,
+    texts: bool = True,
 ) -> None:
     """Give the answers that are free to the planned inputs they fit. Needs a transaction.
 
     Text files of answers that move are removed from the folder; the next run writes those that are missing.
+    `texts` False: it writes none, and an answer that moves has none from then on.
     """
     prompts = prompts_by_variant(connection)
     active = [variant for (variant,) in connection.execute("SELECT id FROM models WHERE active ORDER BY id")]
@@ -85,6 +91,8 @@ def move_answers(
             for (output,) in connection.execute(_TEXTS).fetchall():
                 if is_text_name(output):
                     text_files.remove(output, data=True)
+            if not texts:
+                connection.execute("UPDATE moves SET output = NULL")
             _run(connection, _APPLY)
     finally:
         _run(connection, "DROP TABLE free; DROP TABLE moves;")

@@ -28,12 +28,14 @@ Row = tuple[object, ...]
 class ResultSlot(FrozenStruct):
     """Where a call's result goes: the input's version when it was leased and the text file's name.
 
-    `stale` True: an answer of an earlier version is stored, and `output` is its file.
+    `output` None: no text file is written. `stale` True: an answer of an earlier version is stored, and
+    `outdated` is its file, if it has one.
     """
 
     version: int
-    output: str
+    output: str | None
     stale: bool = False
+    outdated: str | None = None
 
 
 class Insert(FrozenStruct):
@@ -115,11 +117,30 @@ def name(text: str | None) -> str | None:
     return None if text is None else clean(text[:LONGEST_NAME])
 
 
-def result_slot(stem: str, slug: str | None, repeat: int, version: int, outdated: str | None) -> ResultSlot:
-    """Return the slot; `outdated` is the name of an out-of-date answer's file: a name once given stays."""
+def result_slot(
+    stem: str,
+    slug: str | None,
+    repeat: int,
+    version: int,
+    *,
+    stale: bool = False,
+    outdated: str | None = None,
+    texts: bool = True,
+) -> ResultSlot:
+    """Return the slot. `stale`: there is an out-of-date answer, and `outdated` names its file, if any.
+
+    A name once given stays. `texts` False: no text file is to be written.
+    """
     kept = outdated if outdated and is_text_name(outdated) else None
-    output = kept or inside(text_name(stem, slug, repeat))
-    return ResultSlot(version=version, output=output, stale=outdated is not None)
+    output = (kept or file_name(stem, slug, repeat)) if texts else None
+    return ResultSlot(
+        version=version, output=output, stale=stale, outdated=(kept or output) if stale else None
+    )
+
+
+def file_name(stem: str, slug: str | None, repeat: int) -> str:
+    """Return the name of an answer's text file. `slug` None: it is without the model."""
+    return inside(text_name(stem, slug, repeat))
 
 
 def count(tokens: int | None) -> int | None:

@@ -81,6 +81,9 @@ class Store:
     the writer's. `models` and `prompts` (their names) are those of the plan by variant, all prompts of a
     model one after the other. `missing_texts` are those that the latest run
     could not write.
+
+    `texts` False, when it is opened: no text files are written, and those that are there stay unless their
+    answer is replaced or moves. A later run with them writes all that are not there.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Store:
         connection: sqlite3.Connection,
         text_files: TextFiles,
         folder_lock: FolderLock,
+        texts: bool,
     ) -> None:
         """Takes over `resources`. Use `create`, `resume` or `overwrite`."""
         self.folder, self.spec = folder, spec
@@ -98,7 +102,7 @@ class Store:
         self.prompts: dict[int, str] = prompt_names(connection)
         self.missing_texts = MissingTexts()
         self._resources, self._connection, self._text_files = resources, connection, text_files
-        self._lock = folder_lock
+        self._lock, self._texts = folder_lock, texts
         self._reading = open_second(folder)
         resources.callback(self._reading.close)
         grid.write_repeats(self._reading, spec.repeats)
@@ -119,31 +123,33 @@ class Store:
     # --- opening and closing ---
 
     @classmethod
-    def create(cls, folder: Path, spec: StoredSpec) -> Self:
+    def create(cls, folder: Path, spec: StoredSpec, *, texts: bool = True) -> Self:
         """Start a new evaluation. Raises EvaluationExists, and touches nothing, if the folder has one."""
         _refuse_existing(folder)
-        return cls._open(folder, spec, check=_refuse_existing)
+        return cls._open(folder, spec, texts, check=_refuse_existing)
 
     @classmethod
-    def resume(cls, folder: Path, spec: StoredSpec) -> Self:
+    def resume(cls, folder: Path, spec: StoredSpec, *, texts: bool = True) -> Self:
         """Open the evaluation as it was left, or start a new one if there is none.
 
         Models and repeats become those of `spec`; what is stored of others stays. Raises
         EvaluationBusy, EvaluationChanged (settings that would mix answers), StoreError.
         """
-        return cls._open(folder, spec)
+        return cls._open(folder, spec, texts)
 
     @classmethod
-    def overwrite(cls, folder: Path, spec: StoredSpec) -> Self:
+    def overwrite(cls, folder: Path, spec: StoredSpec, *, texts: bool = True) -> Self:
         """Start a new evaluation; one of that name is moved aside, with its judges. Raises EvaluationBusy."""
         with folder_errors(folder):
             check_own_files(folder, LOCK)
             if folder.is_dir() and any(folder.iterdir()):
                 set_aside(folder)
-        return cls._open(folder, spec, check=_refuse_existing)
+        return cls._open(folder, spec, texts, check=_refuse_existing)
 
     @classmethod
-    def _open(cls, folder: Path, spec: StoredSpec, check: Callable[[Path], None] | None = None) -> Self:
+    def _open(
+        cls, folder: Path, spec: StoredSpec, texts: bool, check: Callable[[Path], None] | None = None
+    ) -> Self:
         spec = check_size(spec)
         with folder_errors(folder), ExitStack() as resources:
             check_own_files(folder)
@@ -158,7 +164,7 @@ class Store:
             resources.callback(connection.close)
             with transaction(connection):
                 write_plan(connection, spec)
-            opened = cls(folder, spec, resources, connection, text_files, folder_lock)
+            opened = cls(folder, spec, resources, connection, text_files, folder_lock, texts)
             opened._resources = resources.pop_all()
             return opened
 
@@ -202,7 +208,7 @@ class Store:
             again = self._settle_recall()
             self._intake = inputs.write_inputs(self._connection, files, slugs, read_hash, ahead, again=again)
             if movable is not None and self._intake.changed:
-                move_answers(self._connection, read_hash, movable, self._text_files)
+                move_answers(self._connection, read_hash, movable, self._text_files, texts=self._texts)
         self._note_inputs()
 
     def _settle_recall(self) -> bool:
@@ -277,8 +283,7 @@ class Store:
         """
         cursor = self._cursors.get(model)
         if cursor is None:
-            slug = self._slugs[model] if self._named else None
-            cursor = self._cursors[model] = grid.Cursor(self._reading, model, slug)
+            cursor = self._cursors[model] = self._cursor(model)
         with store_errors(self.folder):
             cells = cursor.take(n, self._input_changes)
         self._slots.update((call.id, slot) for call, slot in cells)
@@ -299,7 +304,7 @@ class Store:
 
         They count as pending for `lease` until they are answered.
         """
-        cursor = grid.Cursor(self._reading, model, self._slugs[model] if self._named else None)
+        cursor = self._cursor(model)
         with store_errors(self.folder):
             pending = [cell for number, repeat in cells for cell in cursor.at(number, repeat)]
         self._slots.update((call.id, slot) for call, slot in pending)
@@ -337,7 +342,7 @@ class Store:
 
     def all_pending(self, model: int) -> Iterator[list[Call]]:
         """Yield the pending calls of a variant in steps, without handing them out: see `take_over`."""
-        cursor = grid.Cursor(self._reading, model, self._slugs[model] if self._named else None)
+        cursor = self._cursor(model)
         while True:
             with store_errors(self.folder):
                 cells = cursor.take(STEP, 0)
@@ -361,8 +366,8 @@ class Store:
             for record in records:
                 assert isinstance(record.outcome, Reply)
                 slot = self._slots[record.call.id]
-                if slot.stale:
-                    self._text_files.remove(slot.output, data=True)
+                if slot.outdated is not None:
+                    self._text_files.remove(slot.outdated, data=True)
                 for undo in (DELETE_STEPS, DELETE_TOOL_CALLS):  # of a conversation that it did not come from
                     self._connection.execute(undo, (record.call.id, 1))
                 text = clean(record.outcome.text)
@@ -400,7 +405,9 @@ class Store:
             self._report_commit,
             self.missing_texts,
             take_in=self._take_in,
-            chores=repair(self._connection, self._text_files, self._named, self.missing_texts),
+            chores=repair(self._connection, self._text_files, self._named, self.missing_texts)
+            if self._texts
+            else iter(()),
             check_lock=self._lock.check,
             clock=self._clock,
             shaped=self.spec.request.schema is not None,
@@ -513,7 +520,13 @@ class Store:
 
     def _slot_of(self, call: Call) -> ResultSlot:
         """The slot of a call that this Store has not handed out, or whose result came twice."""
-        return grid.slot_of(self._reading, call, self._slugs[call.model] if self._named else None)
+        return grid.slot_of(self._reading, call, self._slug(call.model), texts=self._texts)
+
+    def _cursor(self, model: int) -> grid.Cursor:
+        return grid.Cursor(self._reading, model, self._slug(model), texts=self._texts)
+
+    def _slug(self, model: int) -> str | None:
+        return self._slugs[model] if self._named else None
 
 
 def _refuse_existing(folder: Path) -> None:

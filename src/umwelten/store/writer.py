@@ -131,14 +131,15 @@ class _Group:
         outcome, call = record.outcome, record.call.id
         self.records.append(record)
         self.calls.append(rows.call_row(record, slot, run_id))
-        if slot.stale:
-            self.outdated.append(slot.output)
+        if slot.outdated is not None:
+            self.outdated.append(slot.outdated)
         if isinstance(outcome, Reply):
             if record.tools is not None:  # it may have begun anew, and called none this time
                 self._undo(call, record.tools.steps)
             text = rows.clean(outcome.text)
             self.answers.append(rows.answer_row(call, outcome, text))
-            self.texts.append((call, slot.output, text, rows.clean_optional(outcome.data)))
+            if slot.output is not None:
+                self.texts.append((call, slot.output, text, rows.clean_optional(outcome.data)))
         elif slot.stale:
             self.gone.append((call,))
 

@@ -102,6 +102,7 @@ class JudgedBy:
             single=True,
             repeats=judge.settings.samples,
             keep_inputs=settings.get("keep_inputs"),
+            text_files=settings.get("texts"),
             trace=settings.get("debug"),
             limits=limits,
             engine=read_engine(settings),
