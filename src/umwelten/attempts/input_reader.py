@@ -17,7 +17,7 @@ from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.threads import run_in_thread
 from umwelten.types import FrozenStruct, Input, Part, Text
 
-_LARGE_INPUT = 4_000_000
+LARGE_INPUT = 4_000_000
 """Bytes. A larger input is read in a thread: reading and hashing it would keep the other calls waiting."""
 
 
@@ -66,7 +66,7 @@ class InputReader:
             pdf=self._builder.settings.pdf,
             use=widened(self._builder.row_use(target.prompt), self._added, used),
         )
-        content = reading() if source.size < _LARGE_INPUT else await run_in_thread(reading)
+        content = reading() if source.size < LARGE_INPUT else await run_in_thread(reading)
         return with_added(content, self._added, used, source.name, source.path)
 
     async def prepare(

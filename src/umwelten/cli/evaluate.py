@@ -12,9 +12,10 @@ from typing import Any, Literal
 import click
 import msgspec
 
+from umwelten.attempts.open_files import raise_file_limit
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.interrupts import INTERRUPTED
-from umwelten.cli.runner import OutputOptions, execute, leave, raise_file_limit
+from umwelten.cli.runner import OutputOptions, execute, leave
 from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.endpoints import vendors
 from umwelten.config.options import BY_KEY

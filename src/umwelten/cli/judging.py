@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
+from umwelten.attempts.open_files import raise_file_limit
 from umwelten.cli.estimate import check_sample, estimate_first
 from umwelten.cli.flag_names import as_flag
-from umwelten.cli.runner import EXIT, OutputOptions, raise_file_limit, run_some
+from umwelten.cli.runner import EXIT, OutputOptions, run_some
 from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.settings import Settings
 from umwelten.evaluation.evaluation import Evaluation

@@ -204,18 +204,6 @@ def _settle_memory() -> None:
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
-def raise_file_limit() -> None:
-    """Sockets and files of many calls in flight need more descriptors than shells allow by default."""
-    try:
-        import resource
-    except ImportError:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 class _Earlier:
     """Prints the answers of earlier runs when a run that resumes begins."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-
+from umwelten.attempts.open_files import attempt_room, open_file_limit, open_files
 from umwelten.errors import ConfigError
 from umwelten.events import Note, NoteLevel
 from umwelten.phrases import Phrase, Spelling
@@ -12,21 +10,11 @@ from umwelten.phrases import Phrase, Spelling
 _LEAST = 24
 """Descriptors that a run needs to begin: the event loop and the database take 11, and there is the call."""
 
-_SPARE = 16
-"""Descriptors that are kept for all else while calls run: inputs and answers that are read and written,
-conversions in children with three pipes each, look-ups of names in threads, the list of prices."""
-
-_MANY = 100_000
-"""A higher limit is none: no run gets there."""
-
-_ASSUMED_OPEN = 32
-_LISTS = ("/proc/self/fd", "/dev/fd")
-
 
 def check_open_files() -> None:
     """Raise `ConfigError` if this process may not open enough files for a single call."""
     limit = open_file_limit()
-    if limit is not None and (left := limit - _open_files()) < _LEAST:
+    if limit is not None and (left := limit - open_files()) < _LEAST:
         raise ConfigError(
             f"this process may open only {max(left, 0)} more files (`ulimit -n` is {limit}), and a run needs "
             f"at least {_LEAST}",
@@ -40,14 +28,10 @@ def within_room(wanted: int | None, elsewhere: int | None = None) -> int | None:
     `elsewhere`: workers make the attempts, and have room for so many together; their files are not this
     process's.
     """
-    limit = open_file_limit()
-    if elsewhere is not None:
-        room = max(1, elsewhere)
-    elif limit is None:
-        return wanted
-    else:
-        room = max(1, limit - _open_files() - _SPARE)
-    return room if wanted is None else min(room, wanted)
+    room = attempt_room() if elsewhere is None else max(1, elsewhere)
+    if room is None or wanted is None:
+        return room or wanted
+    return min(room, wanted)
 
 
 def is_crowded(wanted: int | None, elsewhere: int | None = None) -> bool:
@@ -75,20 +59,3 @@ def crowding_note(wanted: int | None, spelling: Spelling, elsewhere: int | None 
             wanted=wanted,
         )
     return Note(text=text.spell(spelling), level=NoteLevel.WARNING)
-
-
-def open_file_limit() -> int | None:
-    """Return how many files this process may have open, `None` if that is unknown or no limit."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return soft if 0 <= soft < _MANY else None
-
-
-def _open_files() -> int:
-    for folder in _LISTS:
-        with suppress(OSError):
-            return len(os.listdir(folder)) - 1  # noqa: PTH208
-    return _ASSUMED_OPEN

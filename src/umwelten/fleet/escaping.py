@@ -1,7 +1,7 @@
-"""Text that is not Unicode, in MessagePack.
+"""What MessagePack has no form for: text that is not Unicode, and integers of any size.
 
-Bytes of a file name that are no UTF-8 are lone surrogates in Python, and a provider may send half an emoji.
-msgspec refuses to encode either.
+Bytes of a file name that are no UTF-8 are lone surrogates in Python, a provider may send half an emoji, and a
+schema may hold a number with 30 digits. msgspec refuses to encode any of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 from msgspec.msgpack import Ext
 
-_TEXT, _MAP = 1, 2
-"""Extension types of MessagePack: text with lone surrogates, and a map that has such keys."""
+_TEXT, _MAP, _INTEGER = 1, 2, 3
+"""Extension types of MessagePack: text with lone surrogates, a map that has such keys, and an integer of more
+than 64 bits."""
 
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -30,6 +31,8 @@ def unescape(data: bytes) -> Any:
 def _escape(value: Any) -> Any:
     if isinstance(value, str):
         return value if _is_unicode(value) else Ext(_TEXT, value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, int):
+        return value if -(1 << 63) <= value < 1 << 63 else Ext(_INTEGER, hex(value).encode())
     if isinstance(value, dict):
         pairs = {key: _escape(item) for key, item in value.items()}
         if all(map(_is_unicode, pairs)):
@@ -51,6 +54,8 @@ def _is_unicode(text: str) -> bool:
 def _restore(code: int, data: memoryview) -> Any:
     if code == _TEXT:
         return bytes(data).decode("utf-8", "surrogatepass")
+    if code == _INTEGER:
+        return int(bytes(data), 16)
     return dict(_DECODER.decode(data))
 
 

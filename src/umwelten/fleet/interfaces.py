@@ -87,34 +87,38 @@ Build = Callable[[bytes, WorkerHost], Awaitable[WorkerRunner]]
 """Makes what makes attempts, given the payload of `Setup`."""
 
 
+ONCE = "once"
+"""Begins the key of a supply that only one assignment names: it goes with that, and ends with it."""
+
+
 class Supplies(Protocol):
     """The inputs that workers do not read by themselves, at the coordinator."""
 
-    def key(self, call: Call) -> str:
-        """Return the key of what is sent with a call, "" where workers read its input at its path."""
+    def key(self, call: Call, node: str) -> str:
+        """Return the key of what is sent with a call to a worker on a node, "" where that reads it itself."""
 
-    def want(self, call: Call) -> str:
+    def want(self, call: Call, worker: int, node: str) -> str:
         """Take note that a worker cannot read the input of a call; returns the key of its `Supply`."""
 
-    async def load(self, call: Call) -> Supply:
-        """Return what is sent, of form "missing" where it cannot be read. It is not kept here."""
+    async def load(self, call: Call, key: str) -> Supply:
+        """Return what is sent, of form "error" where it cannot be read. It is not kept here."""
 
 
 class NoSupplies:
     """Supplies of a run whose workers read all inputs, or that has none."""
 
-    def key(self, call: Call) -> str:
+    def key(self, call: Call, node: str) -> str:
         """Return "": nothing is sent with a call."""
         return ""
 
-    def want(self, call: Call) -> str:
+    def want(self, call: Call, worker: int, node: str) -> str:
         """Return the key of what says that there is nothing."""
         return "none"
 
-    async def load(self, call: Call) -> Supply:
+    async def load(self, call: Call, key: str) -> Supply:
         """Return that there is nothing."""
         name = "" if call.input is None else call.input.name
-        return Supply(key="none", form="missing", data=f"cannot read {name}".encode())
+        return Supply(key=key, form="missing", data=f"cannot read {name}".encode())
 
 
 class OutcomeCheck(Protocol):

@@ -15,10 +15,10 @@ import msgspec
 
 from umwelten.events import NoteLevel
 from umwelten.fleet.escaping import escape, unescape
+from umwelten.fleet.packing import pack_hook, unpack_hook
 from umwelten.fleet.wire_turns import WireTurn as WireTurn
 from umwelten.fleet.wire_turns import pack_turns as pack_turns
 from umwelten.fleet.wire_turns import unpack_turns as unpack_turns
-from umwelten.phrases import Named, Phrase
 from umwelten.types import (
     AttemptOutcome,
     Call,
@@ -81,9 +81,9 @@ class Assignment(_Tagged):
 class Supply(_Tagged):
     """An input that workers cannot read by themselves: the bytes of a file, or a content that was read.
 
-    `form`: "file" for the bytes of a file whose stamp is that of the call's input, "content" for a packed
-    `inputs.content.Content`, "missing" for one that cannot be read: `data` says why. It is kept until
-    `Forget`.
+    `form`: "file" for the bytes of a file whose stamp is that of the call's input, "changed" of one that has
+    another stamp now, "content" for a content and "error" for an error as `packed_content` has them,
+    "missing" for a text that says why there is nothing. It is kept until `Forget`.
     """
 
     key: str
@@ -273,21 +273,9 @@ FromWorker = (
 # --- frames -----------------------------------------------------------------------------------
 
 
-def _pack(value: object) -> object:
-    if isinstance(value, Phrase):
-        return list(value.pieces)
-    raise TypeError(f"{type(value).__name__} cannot be sent")
-
-
-def _unpack(kind: type, value: Any) -> object:
-    if kind is Phrase:
-        return Phrase.of(piece if isinstance(piece, str) else Named(*piece) for piece in value)
-    raise TypeError(f"{kind.__name__} cannot be received")
-
-
-_ENCODER = msgspec.msgpack.Encoder(enc_hook=_pack)
-_TO_WORKER = msgspec.msgpack.Decoder(list[ToWorker], dec_hook=_unpack)
-_FROM_WORKER = msgspec.msgpack.Decoder(list[FromWorker], dec_hook=_unpack)
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=pack_hook)
+_TO_WORKER = msgspec.msgpack.Decoder(list[ToWorker], dec_hook=unpack_hook)
+_FROM_WORKER = msgspec.msgpack.Decoder(list[FromWorker], dec_hook=unpack_hook)
 _MANY = struct.Struct(">BI")
 
 
@@ -295,8 +283,8 @@ def encode_message(message: ToWorker | FromWorker) -> bytes:
     """Return a message as it stands in a frame. Raises `TypeError` and `OverflowError`."""
     try:
         return _ENCODER.encode(message)
-    except UnicodeEncodeError:
-        plain = msgspec.to_builtins(message, builtin_types=(bytes,), enc_hook=_pack)
+    except (UnicodeEncodeError, OverflowError):
+        plain = msgspec.to_builtins(message, builtin_types=(bytes,), enc_hook=pack_hook)
         return _ENCODER.encode(Escaped(data=escape(plain)))
 
 
@@ -324,7 +312,7 @@ def decode_from_worker(frame: bytes) -> list[FromWorker]:
 
 def _unescape(message: Escaped, kinds: Any) -> Any:
     try:
-        return msgspec.convert(unescape(message.data), kinds, dec_hook=_unpack, builtin_types=(bytes,))
+        return msgspec.convert(unescape(message.data), kinds, dec_hook=unpack_hook, builtin_types=(bytes,))
     except (UnicodeDecodeError, TypeError, ValueError) as error:
         if isinstance(error, msgspec.MsgspecError):
             raise

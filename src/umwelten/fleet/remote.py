@@ -177,7 +177,7 @@ class RemoteRunner:
         self._assigned[n] = assigned
         self._membership.begin(member, assigned.size)
         try:
-            if key := self._shipments.key(call):
+            if key := self._shipments.key(call, member.place.node):
                 await self._shipments.bring(member.number, key, call)
                 assigned.supply = key
             if not future.done():
@@ -322,7 +322,7 @@ class RemoteRunner:
             return
         if assigned.supply:
             self._shipments.release(member.number, assigned.supply)
-        assigned.supply = key = self._shipments.want(member.number, assigned.call)
+        assigned.supply = key = self._shipments.want(member.number, member.place.node, assigned.call)
         self._registration.tell(member, Supplied(n=message.n, key=key))
 
     def _on_pieces(self, member: Member, message: Pieces) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from umwelten.fleet.carrier import Carrier
-from umwelten.fleet.interfaces import Supplies
+from umwelten.fleet.interfaces import ONCE, Supplies
 from umwelten.fleet.messages import Forget, Supply, encode, encode_message
 from umwelten.fleet.outboxes import Outboxes
 from umwelten.types import Call
@@ -30,14 +30,17 @@ class Shipments:
     def __init__(self, carrier: Carrier, supplies: Supplies, outboxes: Outboxes) -> None:
         self._carrier, self._supplies, self._outboxes = carrier, supplies, outboxes
         self._at: dict[int, dict[str, _Shipment]] = {}
-        self._loading: dict[str, asyncio.Task[bytes]] = {}
+        self._loading: dict[str, asyncio.Task[Supply]] = {}
 
-    def key(self, call: Call) -> str:
-        """Return the key of what is sent with a call, "" for nothing."""
-        return self._supplies.key(call)
+    def key(self, call: Call, node: str) -> str:
+        """Return the key of what is sent with a call to a worker on a node, "" for nothing."""
+        return self._supplies.key(call, node)
 
     async def bring(self, worker: int, key: str, call: Call) -> None:
         """Send a call's input to a worker unless it has it. Each needs a `release`, except if cancelled."""
+        if key.startswith(ONCE):
+            self._outboxes.add(worker, encode_message(await self._load(key, call)))
+            return
         shipment = self._use(worker, key, call)
         try:
             await asyncio.shield(shipment.arranged)
@@ -45,9 +48,9 @@ class Shipments:
             self.release(worker, key)
             raise
 
-    def want(self, worker: int, call: Call) -> str:
+    def want(self, worker: int, node: str, call: Call) -> str:
         """Send the input of a call that a worker could not read; returns its key. Needs a `release`."""
-        key = self._supplies.want(call)
+        key = self._supplies.want(call, worker, node)
         self._use(worker, key, call)
         return key
 
@@ -89,13 +92,11 @@ class Shipments:
         if loading is None:
             loading = self._loading[key] = asyncio.get_running_loop().create_task(self._load(key, call))
             loading.add_done_callback(lambda task: self._loading.pop(key, None))
-        self._carrier.ship(worker, key, await asyncio.shield(loading))
+        supply = await asyncio.shield(loading)
+        self._carrier.ship(worker, key, encode([supply]))
 
-    async def _load(self, key: str, call: Call) -> bytes:
+    async def _load(self, key: str, call: Call) -> Supply:
         try:
-            supply = await self._supplies.load(call)
+            return await self._supplies.load(call, key)
         except Exception as error:  # noqa: BLE001 - the attempt says so; nobody else would hear of it
-            supply = Supply(
-                key=key, form="missing", data=f"umwelten failed on this input: {error!r}".encode()
-            )
-        return encode([supply])
+            return Supply(key=key, form="missing", data=f"umwelten failed on this input: {error!r}".encode())

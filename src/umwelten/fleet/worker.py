@@ -16,7 +16,7 @@ from umwelten.fleet.carrier import WorkerPlace
 from umwelten.fleet.gathering import MeanAnswers, gathering_s
 from umwelten.fleet.handshake import python_version
 from umwelten.fleet.hearing import Hearing
-from umwelten.fleet.interfaces import Build, NothingSent, WorkerRunner
+from umwelten.fleet.interfaces import ONCE, Build, NothingSent, WorkerRunner
 from umwelten.fleet.messages import (
     PROTOCOL,
     Assignment,
@@ -257,6 +257,8 @@ class Worker:
                 self._say_fault(n, error, taken_at)
         finally:
             self._attempts.pop(n, None)
+            if message.supply.startswith(ONCE):
+                self._supplies.pop(message.supply, None)
 
     def _say_fault(self, n: int, error: Exception, taken_at: float) -> None:
         took_s = self._loop.time() - taken_at

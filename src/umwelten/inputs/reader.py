@@ -85,8 +85,31 @@ def read(
     """
     if part:
         return _read_part(Path(path), name, stamp, part, use, capabilities, pdf)
+    data, changed = read_file(path, name=name, stamp=stamp, capabilities=capabilities)
+    return content_of(data, name=name, changed=changed, capabilities=capabilities, pdf=pdf)
+
+
+def read_file(
+    path: str | os.PathLike[str], *, name: str, stamp: str, capabilities: Capabilities
+) -> tuple[bytes, bool]:
+    """Return a file's bytes, and whether it changed since it had that stamp; the arguments are as in `read`.
+
+    Raises `InputError` if it can't be read, `UnsupportedInput` if it is too large for the model.
+    """
     data, status = _read_bytes(path, name, capabilities)
-    changed = stamp not in ("", stamp_of(status))
+    return data, stamp not in ("", stamp_of(status))
+
+
+def is_as_seen(path: str | os.PathLike[str], stamp: str) -> bool:
+    """Return whether a file at a path has that stamp, so that its bytes are those that had it."""
+    try:
+        return stamp_of(os.stat(path)) == stamp  # noqa: PTH116
+    except (OSError, ValueError):
+        return False
+
+
+def content_of(data: bytes, *, name: str, changed: bool, capabilities: Capabilities, pdf: PdfMode) -> Content:
+    """Return the content of a file that `read_file` read. Raises `UnsupportedInput`."""
     prepared = _prepare(data, name, capabilities, pdf)
     if isinstance(prepared, tuple):
         return Content(digest=content_hash(data), parts=prepared, changed=changed)

@@ -33,6 +33,11 @@ class OutputSchema:
         self.schema = schema
         self._check = check
 
+    @property
+    def is_data(self) -> bool:
+        """Whether `schema` is all of it: no class validates records further."""
+        return self._check is None
+
     @cached_property
     def _validator(self) -> Draft202012Validator:
         return validation.make_validator(self.schema.json)

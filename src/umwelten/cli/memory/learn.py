@@ -11,10 +11,11 @@ from typing import Any
 import click
 import msgspec
 
+from umwelten.attempts.open_files import raise_file_limit
 from umwelten.cli.estimate import check_sample, estimate_first
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
-from umwelten.cli.runner import EXIT, OutputOptions, closing, leave, raise_file_limit, run_some
+from umwelten.cli.runner import EXIT, OutputOptions, closing, leave, run_some
 from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
