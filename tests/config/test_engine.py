@@ -16,7 +16,13 @@ from umwelten.config.options import OPTIONS
 from umwelten.config.settings import Settings, load
 from umwelten.errors import ConfigError, UsageError
 from umwelten.evaluation import engine_choice
-from umwelten.evaluation.engine_choice import check_workers, engine_settings, note_idle_engine, read_engine
+from umwelten.evaluation.engine_choice import (
+    check_workers,
+    engine_settings,
+    note_idle_engine,
+    note_open_cluster,
+    read_engine,
+)
 from umwelten.evaluation.spec import EngineChoice
 from umwelten.phrases import by_name
 from umwelten.types import ModelRef
@@ -111,6 +117,7 @@ def test_what_workers_cannot_do_is_said_before_anything_starts(monkeypatch: pyte
 def notes_of(settings: Settings) -> list[str]:
     notes: list[Any] = []
     note_idle_engine(read_engine(settings), settings, notes)
+    note_open_cluster(read_engine(settings), notes)
     return [note if isinstance(note, str) else note.spell(by_name) for note in notes]
 
 

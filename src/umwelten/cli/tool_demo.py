@@ -39,6 +39,7 @@ def demonstrate(model: str, prompt: str, tools: str, servers: tuple[str, ...], m
                 "output_dir": folder,
                 "id": "demo",
                 "max_concurrency": "1",
+                "engine": "local",
             },
             as_flag,
         )

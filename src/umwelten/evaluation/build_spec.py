@@ -16,7 +16,12 @@ from umwelten.config.option_types import PlainText
 from umwelten.config.rates import given_rates
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import StoreError, UsageError
-from umwelten.evaluation.engine_choice import note_idle_engine, read_engine
+from umwelten.evaluation.engine_choice import (
+    check_workers,
+    note_idle_engine,
+    note_open_cluster,
+    read_engine,
+)
 from umwelten.evaluation.given import given_of
 from umwelten.evaluation.preflight import (
     hash_attachments,
@@ -83,6 +88,8 @@ def build_spec(
     # That of the schema: scorers, which run later, have code as well.
     code = next((demand.code for demand in demands if demand.kind == "run" and demand.code is not None), None)
     check_ceilings(settings, vendors)
+    engine = read_engine(settings)
+    check_workers(engine, models)  # before servers of tools are started; judges have theirs in `preflight`
     memory = None if scope is not None else wanted_memory(kind, settings)
     prompts = asked = _prompts(settings, stdin)
     if join is not None:
@@ -122,7 +129,7 @@ def build_spec(
         stream=kind == "run" if stream is None else stream,
         trace=settings.get("debug"),
         limits=read_limits(settings, vendors, notes),
-        engine=read_engine(settings),
+        engine=engine,
         output=output,
         tags=check_tags(settings.get("tags") or ()),
     )
@@ -158,6 +165,7 @@ def _add_notes(
     note_idle_rates(spec, settings, notes)
     note_idle_api(spec, settings, vendors, notes)
     note_idle_engine(spec.engine, settings, notes)
+    note_open_cluster(spec.engine, notes)
     note_addresses(spec, settings, vendors, notes)
     note_prices(spec, settings, notes)
 

@@ -80,7 +80,6 @@ def check_workers(engine: EngineChoice, models: Iterable[ModelRef]) -> None:
 def note_idle_engine(engine: EngineChoice, settings: Settings, notes: list[Wording]) -> None:
     """One note for each option of workers that was given for this run, where it has none."""
     if engine.kind == RAY:
-        _note_open_cluster(engine, settings, notes)
         return
     notes.extend(
         Phrase("{option:{name}} does nothing without {option:engine=ray}", name=name)
@@ -89,7 +88,7 @@ def note_idle_engine(engine: EngineChoice, settings: Settings, notes: list[Wordi
     )
 
 
-def _note_open_cluster(engine: EngineChoice, settings: Settings, notes: list[Wording]) -> None:
+def note_open_cluster(engine: EngineChoice, notes: list[Wording]) -> None:
     """A note where keys go over a network to a cluster that lets everybody in."""
     host = engine.address.rpartition(":")[0].strip("[]")
     if not engine.ship_keys or not host or is_loopback(host):

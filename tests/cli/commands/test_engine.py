@@ -24,6 +24,11 @@ RUN = ("run", "-p", "hi", "-m", "openai:a")
         ((*RUN, "--engine", "ray", "--ray-env", "conda"), ["conda", "pip"]),
         (("run", "-p", "hi", "-m", "local:smollm2,openai:a", "--engine", "ray"), ["local:smollm2", "vllm:"]),
         (("score", "none", "--scorer", "exact", "--num-workers", "3"), ["--workers"]),
+        # Before a server of tools is started, which this is none of.
+        (
+            ("run", "-p", "hi", "-m", "local:smollm2", "--engine", "ray", "--mcp", "no-such-server"),
+            ["local:smollm2"],
+        ),
         ((*RUN, "--ray"), ["--engine ray"]),
         (("batch", "-p", "hi", "-m", "openai:a", "--cluster", "x"), ["--engine ray:HOST:PORT"]),
     ],
