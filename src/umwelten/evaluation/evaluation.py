@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -74,6 +75,9 @@ from umwelten.store.grid import Counts
 from umwelten.threads import run_in_thread
 from umwelten.types import Call, FrozenStruct, ModelRef, Turn, Usage
 
+if TYPE_CHECKING:
+    from umwelten.evaluation.remote_attempts import RemoteAttempts
+
 ASSUMED_OUTPUT = 1024
 """Tokens that an answer is expected to have at most when no `max_tokens` says so."""
 
@@ -116,6 +120,7 @@ class Evaluation:
         self._terms = {ref: request_terms(sent) for ref, sent in self._sent.items()}
         self._engine: Engine | None = None
         self._room: int | None = None
+        self._opening: asyncio.Task[RemoteAttempts] | None = None
         self._cap = CostCap()
         self.live: LiveRun | None = None
         self._stop: tuple[str, bool, float] | None = None
@@ -311,16 +316,35 @@ class Evaluation:
     async def _open_attempts(self, observer: Observer, *, has_work: bool) -> AttemptMaker:
         parts = AttemptParts(
             spec=self.spec,
+            settings=self.settings,
             store=self.store,
             builder=self.builder,
             targets=self._targets,
             price=self._price,
+            prices=self.prices,
+            terms=self._terms,
             spelling=self._spelling,
             clock=self._clock,
             observer=observer,
             documents=self._documents if has_work else {},
         )
-        return await LocalAttempts.open(parts)
+        if self.spec.engine.kind == "local" or not has_work or self._is_told_to_stop():
+            return await LocalAttempts.open(parts)
+        from umwelten.evaluation.remote_attempts import RemoteAttempts  # few runs have workers
+
+        opening = RemoteAttempts.open(parts, self.spec.engine, self.store.spec.id)
+        self._opening = asyncio.get_running_loop().create_task(opening)
+        try:
+            return await self._opening
+        except asyncio.CancelledError:
+            if not self._is_told_to_stop():
+                raise
+            return await LocalAttempts.open(parts)  # nothing is started any more
+        finally:
+            self._opening = None
+
+    def _is_told_to_stop(self) -> bool:
+        return self._stop is not None
 
     def _make_engine(
         self, attempts: AttemptMaker, observer: Observer, only: CallSubset | None, texts: bool, pool: Pool
@@ -428,6 +452,8 @@ class Evaluation:
         """Start no further call; those in flight have the grace to finish. From the loop's thread."""
         if self._engine is None:
             self._stop = (reason, interrupted, grace_s)
+            if self._opening is not None:
+                self._opening.cancel()
         else:
             self._engine.stop(reason, interrupted=interrupted, grace_s=grace_s)
 

@@ -68,11 +68,28 @@ def connection_times(
 
     def tell(endpoint: Endpoint, took_s: float) -> None:
         for found in lanes.get(id(endpoint), ()):
-            # Names and keys are exchanged as well: a round trip each.
-            round_trip_s = took_s / 2 if endpoint.base_url.startswith("https:") else took_s
-            pool.on_connected(found, clock(), round_trip_s)
+            pool.on_connected(found, clock(), _round_trip_s(endpoint, took_s))
 
     return tell
+
+
+def connection_times_by_lane(
+    targets: Mapping[int, Target], pool: Pool, clock: Callable[[], float]
+) -> Callable[[str, float], None]:
+    """Return what tells a lane, by its name, how long a connection to its endpoint took."""
+    lanes = {lane.name: (lane, target.endpoint) for lane, target in served(targets, pool)}
+
+    def tell(name: str, took_s: float) -> None:
+        if name in lanes:
+            lane, endpoint = lanes[name]
+            pool.on_connected(lane, clock(), _round_trip_s(endpoint, took_s))
+
+    return tell
+
+
+def _round_trip_s(endpoint: Endpoint, took_s: float) -> float:
+    """Return the part of a connection's time that is a round trip: keys are exchanged as well, in another."""
+    return took_s / 2 if endpoint.base_url.startswith("https:") else took_s
 
 
 def served(targets: Mapping[int, Target], pool: Pool) -> list[tuple[Lane, Target]]:

@@ -14,6 +14,7 @@ from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
 from umwelten.attempts.tool_use import ToolUse
 from umwelten.attempts.transport import Transport
+from umwelten.config.settings import Settings
 from umwelten.control.pool import Pool
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import AttemptRunner
@@ -23,10 +24,11 @@ from umwelten.events import Observer
 from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.phrases import Spelling
+from umwelten.pricing import PriceBook, RequestTerms
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.store.inputs import storable_path
 from umwelten.store.store import Store
-from umwelten.types import FrozenStruct
+from umwelten.types import FrozenStruct, ModelRef
 
 
 class AttemptParts(FrozenStruct):
@@ -36,10 +38,13 @@ class AttemptParts(FrozenStruct):
     """
 
     spec: EvaluationSpec
+    settings: Settings
     store: Store
     builder: RequestBuilder
     targets: Mapping[int, Target]
     price: Price
+    prices: PriceBook
+    terms: Mapping[ModelRef, RequestTerms]
     spelling: Spelling
     clock: Callable[[], float]
     observer: Observer
@@ -155,5 +160,9 @@ def question_keeper(parts: AttemptParts) -> QuestionKeeper | None:
     spec = parts.spec
     if not spec.keep_inputs:
         return None
-    paths = {path.name: storable_path(str(path.resolve())) for path in spec.attach}
-    return QuestionKeeper(parts.builder, parts.store.keep, paths)
+    return QuestionKeeper(parts.builder, parts.store.keep, attachment_paths(spec))
+
+
+def attachment_paths(spec: EvaluationSpec) -> dict[str, str]:
+    """Return the paths of attachments by their names, as they are stored."""
+    return {path.name: storable_path(str(path.resolve())) for path in spec.attach}

@@ -29,7 +29,7 @@ from umwelten.version import __version__
 
 T = TypeVar("T")
 
-MAKER = "umwelten.fleet.worker_setup:make_worker"
+MAKER = "umwelten.fleet.worker_runner:make_worker"
 """What makes a worker, given its `WorkerPlace`; looked up where the worker runs."""
 
 _WORKER_CPUS = 0.5

@@ -1,0 +1,172 @@
+"""What has the attempts of a run made by the workers of a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from umwelten.attempts.input_reader import InputReader
+from umwelten.control.pool import Pool
+from umwelten.engine.engine import Engine
+from umwelten.engine.interfaces import AttemptResult
+from umwelten.evaluation.lanes import connection_times_by_lane
+from umwelten.evaluation.local_attempts import AttemptParts, added_values, attachment_paths, outcome_check
+from umwelten.evaluation.spec import EngineChoice
+from umwelten.events import Note, NoteLevel, WorkerChanged, WorkersStarting, WorkerState
+from umwelten.fleet.check_here import CheckHere
+from umwelten.fleet.ray_carrier import RayCarrier
+from umwelten.fleet.remote import RemoteRunner
+from umwelten.fleet.supplies import InputSupplies, same_worker
+from umwelten.fleet.worker_keys import key_variables, keys_to_ship
+from umwelten.fleet.worker_setup import pack_setup
+from umwelten.inputs.workers.pool import ConversionPool
+from umwelten.records import WorkerRecord
+
+_CLOSE_S = 5.0
+"""Workers have so long to delete uploaded files, as `UploadCache` has on one machine."""
+
+
+class RemoteAttempts:
+    """See `local_attempts.AttemptMaker`. `run` names the run to the workers."""
+
+    def __init__(self, parts: AttemptParts, choice: EngineChoice, run: str) -> None:
+        self._parts = parts
+        self._engine: Engine | None = None
+        self._tell_lane: Callable[[str, float], None] | None = None
+        self._is_closing = False
+        self._unstored: list[WorkerRecord] | None = []
+        self._known: dict[int, WorkerRecord] = {}
+        self._timeout_s = parts.spec.limits.timeout_s
+        self._conversions = ConversionPool(self._timeout_s)
+        self.inputs = InputReader(parts.builder, self._conversions, added_values(parts), parts.observer)
+        self.check = outcome_check(parts)
+        carrier = RayCarrier(
+            choice.address or None,
+            choice.workers,
+            hidden=key_variables(parts.targets),
+            with_pip=choice.env == "pip",
+            note=lambda text: parts.observer(Note(text=text, level=NoteLevel.WARNING)),
+        )
+        self.runner = RemoteRunner(
+            carrier,
+            setup=_packed_setup(parts),
+            run=run,
+            keys=keys_to_ship(parts.targets, parts.settings) if choice.ship_keys else None,
+            supplies=InputSupplies(
+                self.inputs, parts.builder, parts.targets, added_values(parts), parts.observer
+            ),
+            check=CheckHere(self.check) if _checks_here(parts) else None,
+            keep=parts.store.keep,
+            observer=parts.observer,
+            on_connected=self._on_connected,
+            on_workers=self._note_worker,
+            hold=self._hold,
+            on_late=self._on_late,
+            sticky=same_worker(parts.targets),
+            unix=parts.clock,
+        )
+
+    @classmethod
+    async def open(cls, parts: AttemptParts, choice: EngineChoice, run: str) -> RemoteAttempts:
+        """Return it with its workers there. Raises `UmweltenError`; then nothing of it is left."""
+        starting = WorkersStarting(workers=choice.workers, address=choice.address, at_unix=parts.clock())
+        parts.observer(starting)
+        self = cls(parts, choice, run)
+        try:
+            await self.runner.open()
+        except BaseException:
+            await self._conversions.close()
+            raise
+        return self
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that an attempt may take. A change is for those that start later."""
+        return self._timeout_s
+
+    @timeout_s.setter
+    def timeout_s(self, seconds: float) -> None:
+        self._timeout_s = seconds
+        self.runner.set_timeout(seconds)
+
+    @property
+    def room(self) -> int:
+        """How many attempts the workers' open files allow together."""
+        return self.runner.room
+
+    def serve(self, engine: Engine, pool: Pool) -> None:
+        """Tell the engine of workers and late answers, and lanes of connections."""
+        self._engine = engine
+        clock = asyncio.get_running_loop().time
+        self._tell_lane = connection_times_by_lane(self._parts.targets, pool, clock)
+        unstored, self._unstored = self._unstored or [], None
+        for record in unstored:
+            self._parts.store.submit(record)
+
+    async def close(self) -> None:
+        """Let the workers delete uploaded files, then end them and what was started for them."""
+        self._is_closing = True
+        try:
+            await self.runner.close(_CLOSE_S)
+        finally:
+            await self._conversions.close()
+
+    def _on_connected(self, lane: str, took_s: float) -> None:
+        if self._tell_lane is not None:
+            self._tell_lane(lane, took_s)
+
+    def _hold(self, held: bool) -> None:
+        if self._engine is not None:
+            (self._engine.hold if held else self._engine.release)()
+
+    def _on_late(self, assignment: int, result: AttemptResult) -> None:
+        if self._engine is not None:
+            self._engine.late(assignment, result)
+
+    def _note_worker(self, record: WorkerRecord) -> None:
+        """Store what is known of a worker, and tell of one that came or went."""
+        if self._unstored is not None:
+            self._unstored.append(record)
+        else:
+            self._parts.store.submit(record)
+        before = self._known.get(record.number)
+        self._known[record.number] = record
+        if before is None or before.left_at != record.left_at:
+            left = WorkerState.LEFT if self._is_closing else WorkerState.LOST
+            state = WorkerState.JOINED if record.left_at is None else left
+            self._parts.observer(
+                WorkerChanged(
+                    number=record.number,
+                    node=record.node,
+                    state=state,
+                    at_unix=self._parts.clock(),
+                    why=record.why,
+                )
+            )
+
+
+def _checks_here(parts: AttemptParts) -> bool:
+    """Return whether this process checks answers: tools are run here, and a class of the user's is here."""
+    schema = parts.spec.output_schema
+    return parts.spec.request.tools is not None or (schema is not None and not schema.is_data)
+
+
+def _packed_setup(parts: AttemptParts) -> bytes:
+    spec = parts.spec
+    schema = spec.output_schema
+    return pack_setup(
+        request=spec.request,
+        targets=parts.targets,
+        settings=parts.settings,
+        spelling=parts.spelling,
+        prices=parts.prices,
+        terms=parts.terms,
+        timeout_s=spec.limits.timeout_s,
+        stream=spec.stream,
+        trace=spec.trace,
+        checks=not _checks_here(parts),
+        schema=None if schema is None else schema.schema,
+        coerce=spec.coerce,
+        single=spec.single,
+        kept=attachment_paths(spec) if spec.keep_inputs else None,
+    )
