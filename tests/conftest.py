@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import pytest
 from hypothesis import HealthCheck, settings
 
-from forked import Forks
+from forked import FORKS
 from provider import Ran
 from reliability.leaks import leaks
 
@@ -161,16 +161,15 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield driver
 
 
-@pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    """A process with the command line's modules, of which commands are forks."""
-    forks = Forks()
-    yield forks
-    forks.close()
+@pytest.fixture(scope="session", autouse=True)
+def forks() -> Iterator[None]:
+    """End the process of which commands are forks."""
+    yield
+    FORKS.close()
 
 
 @pytest.fixture
-def cli(tmp_path: Path, forks: Forks) -> Cli:
+def cli(tmp_path: Path) -> Cli:
     """Run `umwelten` with these arguments in `tmp_path`, in a clean environment plus `env`."""
 
     def run(
@@ -180,6 +179,7 @@ def cli(tmp_path: Path, forks: Forks) -> Cli:
         timeout: float = 60.0,
         cwd: Path | None = None,
     ) -> Ran:
-        return forks.run(arguments, cwd=cwd or tmp_path, env=env, stdin=stdin, timeout_s=timeout)
+        words = ["-m", "umwelten", *arguments]
+        return FORKS.run(words, cwd=cwd or tmp_path, env=env, stdin=stdin, timeout_s=timeout)
 
     return run

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provider import Profile, Ran, provider_process, run_python
+from forked import FORKS
+from provider import Profile, Ran, provider
 from umwelten.simulate.faultserver.profile import Behaviour
 
 ROOT = Path(__file__).parents[2]
@@ -20,8 +21,8 @@ def run(arguments: list[str], tmp_path: Path, behaviour: Behaviour) -> Ran:
     (tmp_path / "texts").mkdir()
     for name in ("moon", "sea", "wind"):
         (tmp_path / "texts" / f"{name}.txt").write_text(f"A text about the {name}.")
-    with provider_process(Profile(default=behaviour)) as server:
-        return run_python(arguments, cwd=tmp_path, env=server.env())
+    with provider(Profile(default=behaviour)) as server:
+        return FORKS.run(arguments, cwd=tmp_path, env=server.env())
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))

@@ -13,6 +13,7 @@ import pyarrow
 import pytest
 
 import umwelten
+from forked import FORKS
 from provider import Profile, Provider, clean_environment
 from umwelten.simulate.faultserver.profile import Behaviour, Rule
 
@@ -212,10 +213,8 @@ def test_a_stored_evaluation_is_opened_by_its_id(results: umwelten.Results, tmp_
 
 
 def test_one_that_the_command_line_made_is_opened_too(server: Provider, tmp_path: Path) -> None:
-    from provider import run_python
-
     command = ["-m", "umwelten", "eval", "run", "-p", "hello", "-m", "openai:a", "-i", "made"]
-    assert run_python(command, cwd=tmp_path, env=server.env()).code == 0
+    assert FORKS.run(command, cwd=tmp_path, env=server.env()).code == 0
     assert umwelten.open("made")[0].model == "openai:a"
 
 

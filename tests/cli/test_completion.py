@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from cli.project import add_evaluation, environment, make_project
+from forked import FORKS
 from umwelten.tools.entries import BUILT_IN
 from work import of_command
 
@@ -38,16 +37,9 @@ class Asking:
     def answers(self, line: str, **environ: str) -> list[tuple[str, str]]:
         """(kind, value) for a command line up to the cursor."""
         env = environment(self.root) | {"COMP_WORDS": line, "_UMWELTEN_COMPLETE": "bash_complete"} | environ
-        done = subprocess.run(
-            [sys.executable, "-c", GUARDED],
-            cwd=self.project,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        return [tuple(row.split(",", 1)) for row in done.stdout.splitlines() if row]  # type: ignore[misc]
+        done = FORKS.run(["-c", GUARDED], cwd=self.project, env=env)
+        assert (done.code, done.err) == (0, "")
+        return [tuple(row.split(",", 1)) for row in done.out.splitlines() if row]  # type: ignore[misc]
 
     def words(self, line: str, **environ: str) -> list[str]:
         return [value for _, value in self.answers(line, **environ)]

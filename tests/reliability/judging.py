@@ -9,15 +9,16 @@ from __future__ import annotations
 import random
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from forked import FORKS
 from provider import ChildProvider, clean_environment, provider_process
 from reliability.moments import AT_RANDOM, AT_START, kill_at
+from reliability.runs import Process
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 from umwelten.store.writer import GROUP_SIZE
 
@@ -60,14 +61,14 @@ class _Job:
         (root / "q.csv").write_text("\n".join(("n,a", *rows)) + "\n")
         self._run("eval", "batch", "-i", "job", "-p", "{{row.a}}", "-m", "openai:a", "--rows", "q.csv")
 
-    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+    def _start(self, *words: str) -> Process:
         with (self.root / "table").open("wb") as table, (self.root / "notes").open("wb") as notes:
-            return subprocess.Popen(
-                [sys.executable, "-m", "umwelten", *words, "--max-concurrency", str(IN_FLIGHT)],
+            return FORKS.start(
+                ["-m", "umwelten", *words, "--max-concurrency", str(IN_FLIGHT)],
                 cwd=self.root,
                 env=clean_environment(self.server.env()),
-                stdout=table,
-                stderr=notes,
+                stdout=table.fileno(),
+                stderr=notes.fileno(),
             )
 
     def _run(self, *words: str) -> str:
@@ -75,7 +76,7 @@ class _Job:
         assert code == 0, (self.root / "notes").read_text()[-2000:]
         return (self.root / "table").read_text()
 
-    def score(self) -> subprocess.Popen[bytes]:
+    def score(self) -> Process:
         return self._start(*self._words)
 
     def finish(self) -> str:
@@ -109,7 +110,7 @@ class _Job:
         return kill_at(process, folder, moment, after_s=dice.uniform(0.0, 0.9), times=dice.randint(1, 40))
 
 
-def _kill_when(process: subprocess.Popen[bytes], there: Callable[[], bool], after_s: float) -> bool:
+def _kill_when(process: Process, there: Callable[[], bool], after_s: float) -> bool:
     while process.poll() is None and not there():
         time.sleep(0.005)
     try:

@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from reliability.runs import Process
+
 _MODIFY, _MOVED_FROM, _CREATE = 0x2, 0x40, 0x100
 _NONBLOCK_CLOEXEC = os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
 _EVENT = struct.Struct("iIII")
@@ -64,9 +66,7 @@ class Watch:
         return found
 
 
-def kill_at(
-    process: subprocess.Popen[bytes], folder: Path, moment: str, *, after_s: float, times: int
-) -> bool:
+def kill_at(process: Process, folder: Path, moment: str, *, after_s: float, times: int) -> bool:
     """SIGKILL at the moment, or `after_s` after the first write; False if the process ended before."""
     if moment == AT_START or not folder.is_dir():
         _sleep(process, after_s)
@@ -87,7 +87,7 @@ def kill_at(
     return killed
 
 
-def _sleep(process: subprocess.Popen[bytes], seconds: float) -> None:
+def _sleep(process: Process, seconds: float) -> None:
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:

@@ -13,9 +13,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from forked import FORKS, Forked
 from provider import clean_environment
 
 TIMEOUT_S = 60.0
+Process = Forked | subprocess.Popen[str]
 _BECOME = "\nimport os, sys\nos.execv(sys.executable, [sys.executable, '-m', 'umwelten', *sys.argv[1:]])\n"
 
 
@@ -33,18 +35,20 @@ def start(
     models: str = "openai:a",
     stdout: int = subprocess.PIPE,
     before: str | None = None,
-) -> subprocess.Popen[str]:
-    """A batch with id `s` over `root/in`; the process runs the Python text `before` and then becomes it."""
+    fresh: bool = False,
+) -> Process:
+    """A batch with id `s` over `root/in`; the process runs the Python text `before` and then becomes it.
+
+    It is a fork that has its modules, unless it is to be `fresh`: a signal may come while Python starts.
+    """
     command = ("eval", "batch", "-p", "go", "-m", models, "-i", "s", "--directory", "in")
+    shown = () if "--progress" in more else ("--progress", "plain")
+    words = (*command, *shown, *more)
+    if before is None and not fresh:
+        return FORKS.start(["-m", "umwelten", *words], cwd=root, env=clean_environment(env), stdout=stdout)
     launch = ("-m", "umwelten") if before is None else ("-c", before + _BECOME)
     return subprocess.Popen(
-        [
-            sys.executable,
-            *launch,
-            *command,
-            *(() if "--progress" in more else ("--progress", "plain")),
-            *more,
-        ],
+        [sys.executable, *launch, *words],
         cwd=root,
         env=clean_environment(env),
         stdout=stdout,
@@ -53,7 +57,7 @@ def start(
     )
 
 
-def finish(process: subprocess.Popen[str], timeout_s: float = TIMEOUT_S) -> tuple[int, str]:
+def finish(process: Process, timeout_s: float = TIMEOUT_S) -> tuple[int, str]:
     """Exit status and stderr."""
     try:
         err = process.communicate(timeout=timeout_s)[1]
@@ -91,12 +95,9 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
 
 def summary(root: Path) -> dict[str, Any]:
     """The figures of the report."""
-    command = [sys.executable, "-m", "umwelten", "eval", "report", "-i", "s", "--format", "json"]
-    done = subprocess.run(
-        command, cwd=root, env=clean_environment(), capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout)["summary"])
+    done = FORKS.run(["-m", "umwelten", "eval", "report", "-i", "s", "--format", "json"], cwd=root)
+    assert done.code == 0, done.err
+    return dict(json.loads(done.out)["summary"])
 
 
 def is_root() -> bool:

@@ -122,7 +122,7 @@ def test_an_interrupt_while_a_run_is_prepared_leaves_nothing_in_the_way(tmp_path
     write_texts(tmp_path, 3000)
     with provider(Profile()) as server:
         for _ in range(3):
-            with start(tmp_path, server.env()) as process:
+            with start(tmp_path, server.env(), fresh=True) as process:
                 wait_for((tmp_path / "output" / "s").is_dir)
                 process.send_signal(signal.SIGINT)
                 code, err = finish(process)

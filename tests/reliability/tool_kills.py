@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forked import FORKS
 from provider import ChildProvider, clean_environment, provider_process
+from reliability.runs import Process
 from umwelten.simulate.faultserver import Behaviour, Profile, ToolTurns
 
 MODELS = ("a", "b", "c")
@@ -90,18 +92,18 @@ class Job:
             (root / "in" / f"{number:04}.txt").write_text(f"text {number:04}\n")
         (root / "tools.py").write_text(_TOOLS.format(seconds=tool_s))
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> Process:
         words = ("eval", "batch", "-i", "job", "--resume", "-p", "Go", "--directory", "in")
         models = ",".join(f"openai:{model}" for model in MODELS)
         tools = ("--tools", "tools.py" if self.once else "tools.py:look", "--tool-concurrency", "500")
         speed = ("--max-concurrency", str(SLOTS), "--progress", "none")
         with (self.root / "out").open("wb") as out, (self.root / "err").open("wb") as err:
-            return subprocess.Popen(
-                [sys.executable, "-m", "umwelten", *words, "-m", models, *tools, *speed],
+            return FORKS.start(
+                ["-m", "umwelten", *words, "-m", models, *tools, *speed],
                 cwd=self.root,
                 env=clean_environment(self.server.env()),
-                stdout=out,
-                stderr=err,
+                stdout=out.fileno(),
+                stderr=err.fileno(),
             )
 
     @property

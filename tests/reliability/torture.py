@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,8 +17,10 @@ from pathlib import Path
 
 import msgspec
 
+from forked import FORKS
 from provider import ChildProvider, clean_environment, provider_process
 from reliability.moments import AT_START, MOMENTS, kill_at
+from reliability.runs import Process
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
 from umwelten.store.writer import GROUP_SIZE
 
@@ -67,17 +68,17 @@ class Job:
         for n in range(size):
             (root / "in" / f"{n:05}.txt").write_text(f"This is file number {n:05}.")
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> Process:
         """The command line, telling its events to a file."""
         command = ("eval", "batch", "-p", "go", "-m", "openai:a", "-i", "job", "--directory", "in")
         flags = ("--resume", "--max-concurrency", str(IN_FLIGHT), "--progress", "json", "--retries", "20")
         with (self.root / "events").open("wb") as events:
-            return subprocess.Popen(
-                [sys.executable, "-m", "umwelten", *command, *flags],
+            return FORKS.start(
+                ["-m", "umwelten", *command, *flags],
                 cwd=self.root,
                 env=clean_environment(self.server.env()),
                 stdout=subprocess.DEVNULL,
-                stderr=events,
+                stderr=events.fileno(),
             )
 
     def run_and_kill(self, moment: str) -> bool:

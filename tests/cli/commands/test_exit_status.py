@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from forked import FORKS
 from provider import clean_environment, provider
+from reliability.runs import Process
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 from work import of_command
 
@@ -24,7 +26,7 @@ def texts(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _start(folder: Path, env: dict[str, str], *more: str) -> subprocess.Popen[str]:
+def _start(folder: Path, env: dict[str, str], *more: str) -> Process:
     command = [
         "eval",
         "batch",
@@ -39,14 +41,8 @@ def _start(folder: Path, env: dict[str, str], *more: str) -> subprocess.Popen[st
         "--max-concurrency",
         "2",
     ]
-    return subprocess.Popen(
-        [sys.executable, "-m", "umwelten", *command, "--progress", "plain", *more],
-        cwd=folder,
-        env=clean_environment(env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words = ["-m", "umwelten", *command, "--progress", "plain", *more]
+    return FORKS.start(words, cwd=folder, env=clean_environment(env))
 
 
 def _report(cli) -> dict:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from provider import provider, run_python
+from forked import FORKS
+from provider import provider
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 
 FAILING = Profile(rules=(Rule(model="b", first=2, behaviour=Behaviour(fault=400)),))
@@ -171,7 +172,7 @@ def test_a_renamed_and_a_moved_one_go_on(cli, tmp_path):
 def test_what_a_python_program_gave_goes_on_from_the_evaluation_s_folder(cli, tmp_path, data):
     program = f'import umwelten\numwelten.batch("Say it", "openai:b", {data}, id="demo").wait()'
     with provider(Profile(rules=(Rule(model="b", first=1, behaviour=Behaviour(fault=400)),))) as server:
-        ran = run_python(["-c", program], cwd=tmp_path, env=server.env())
+        ran = FORKS.run(["-c", program], cwd=tmp_path, env=server.env())
         assert ran.code == 0, ran.err
         assert statuses(tmp_path / "output" / "demo") == {"succeeded": 1, "failed": 1}
         code, _, err = cli("eval", "resume", env=server.env())
@@ -182,7 +183,7 @@ def test_texts_outside_of_its_folder_are_no_texts_of_a_program(cli, tmp_path):
     program = 'import umwelten\numwelten.batch("Say it", "openai:b", inputs=["one"], id="demo").wait()'
     (tmp_path / "secret.txt").write_text("of the user's")
     with provider(FAILING) as server:
-        assert run_python(["-c", program], cwd=tmp_path, env=server.env()).code == 0
+        assert FORKS.run(["-c", program], cwd=tmp_path, env=server.env()).code == 0
         with sqlite3.connect(tmp_path / "output" / "demo" / "evaluation.db") as connection:
             connection.execute("UPDATE inputs SET path = ?", (str(tmp_path / "secret.txt"),))
         connection.close()
@@ -196,7 +197,7 @@ def test_a_program_s_path_among_its_texts_is_named_with_how_to_go_on(cli, tmp_pa
     data = 'inputs=["one", pathlib.Path("own.txt")]'
     program = f'import pathlib, umwelten\numwelten.batch("Say it", "openai:b", {data}, id="demo").wait()'
     with provider(FAILING) as server:
-        assert run_python(["-c", program], cwd=tmp_path, env=server.env()).code == 0
+        assert FORKS.run(["-c", program], cwd=tmp_path, env=server.env()).code == 0
         code, _, err = cli("eval", "resume", "demo", env=server.env())
     assert code == 2
     assert "own.txt, which is outside of its folder" in " ".join(err.split())

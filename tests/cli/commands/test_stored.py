@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from provider import provider, run_python
+from forked import FORKS
+from provider import provider
 from umwelten.cli.search import found_lines
 from umwelten.errors import StoreError
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
@@ -37,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     with provider(KNOWN) as server:
         for command in commands:
-            ran = run_python(
+            ran = FORKS.run(
                 ["-m", "umwelten", "eval", "run", "-p", "hi", *command], cwd=folder, env=server.env()
             )
             assert (folder / "output" / command[3]).is_dir(), ran.err

@@ -15,7 +15,8 @@ import pytest
 from tests.scoredkit import evaluate, write_table
 
 import umwelten
-from provider import Profile, Provider, provider, run_python
+from forked import FORKS
+from provider import Profile, Provider, provider
 from umwelten.api.argument_names import as_argument
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import load
@@ -346,7 +347,7 @@ def test_one_limit_covers_the_judges_of_several_evaluations_and_says_why_they_st
         evaluate(here / "q.csv", {"p:a": "a"}, id=id, output=here / "output")
     server.use(Profile(default=Behaviour(text=verdict("pass"), shaped="ignore")))
     words = ("eval", "score", "x", "y", "--scorer", "ok=judge:Right?", "--judge", "openai:gpt-5.4-mini")
-    done = run_python(["-m", "umwelten", *words, "--max-cost", "0.01"], cwd=here, env=server.env())
+    done = FORKS.run(["-m", "umwelten", *words, "--max-cost", "0.01"], cwd=here, env=server.env())
     assert done.code == 3
     assert "judge ok: stopped: $0.00" in done.err
     assert "would pass --max-cost $0.00" in done.err
@@ -359,7 +360,7 @@ def test_one_limit_covers_the_judges_of_several_evaluations_and_says_why_they_st
     evaluate(here / "q.csv", {"p:a": "a"}, id="y.other", output=here / "output")
     server.reset()
     words = ("eval", "score", "x", "y", "--scorer", "other=judge:Right?", "--judge", "openai:j")
-    done = run_python(["-m", "umwelten", *words], cwd=here, env=server.env())
+    done = FORKS.run(["-m", "umwelten", *words], cwd=here, env=server.env())
     assert (done.code, server.idle().requests) == (2, 0), (
         "y.other is another evaluation; x is not judged either"
     )
@@ -370,7 +371,7 @@ def test_an_estimate_of_one_judge_is_not_the_end_of_the_others(server: Provider,
     evaluate(write_table(here / "q.csv", table), {"p:a": "a"}, output=here / "output")
     server.use(Profile(default=Behaviour(text=verdict("pass"), shaped="ignore")))
     words = ("eval", "score", "x", "--judge", "openai:j", "--scorer", "a=judge:A?", "--scorer", "b=judge:B?")
-    done = run_python(["-m", "umwelten", *words, "--estimate", "2"], cwd=here, env=server.env())
+    done = FORKS.run(["-m", "umwelten", *words, "--estimate", "2"], cwd=here, env=server.env())
     assert (done.code, server.idle().requests) == (3, 4)
     assert done.err.count("estimate from 2 of 5 calls") == 2
     assert done.out.count("(3 pending)") == 2, "the samples count"
