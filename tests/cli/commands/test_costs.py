@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from forked import FORKS
 from provider import provider
 from umwelten.pricing import listed
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
@@ -280,11 +281,23 @@ def test_an_estimate_that_can_tell_nothing_is_refused(cli, texts, flags, said):
     assert not (texts / "output").exists()
 
 
-def test_the_progress_tells_what_it_will_have_cost(cli, texts):
-    with provider(Profile(default=Behaviour(latency_s=3.0, input_tokens=1, output_tokens=1000))) as server:
-        code, _, err = cli(
-            *("eval", "batch", "-p", "go", "-m", "openai:a", "-i", "s", "--directory", "in"),
-            *("--max-concurrency", "10", "--progress", "plain"),
+OFTEN = """
+from umwelten.cli.progress import plain
+plain.PlainProgress.__init__.__kwdefaults__["interval_s"] = 0.3
+from umwelten.cli.app import main
+main()
+"""
+# A line every 0.3 s in place of 10 s.
+
+
+def test_the_progress_tells_what_it_will_have_cost(texts):
+    with provider(Profile(default=Behaviour(latency_s=0.5, input_tokens=1, output_tokens=1000))) as server:
+        code, _, err = FORKS.run(
+            [
+                *("-c", OFTEN, "eval", "batch", "-p", "go", "-m", "openai:a", "-i", "s", "--directory", "in"),
+                *("--max-concurrency", "10", "--progress", "plain"),
+            ],
+            cwd=texts,
             env=server.env(),
         )
     assert code == 0, err
