@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+from forked import FORKS, Forked
 from provider import ChildProvider, clean_environment, provider_process
 from umwelten.simulate.faultserver.profile import Profile
 
@@ -60,21 +61,27 @@ class Child:
         self.folder.mkdir(exist_ok=True)
         rows = "q\n" + "".join(f"question {n} of {name}\n" for n in range(calls))
         (self.folder / "rows.csv").write_text(rows)
-        start = ["-m", "umwelten"]
-        if code:
-            start = ["-c", f"import runpy; {code}; runpy.run_module('umwelten', run_name='__main__')"]
         command = ["eval", "batch", "-p", "{{row.q}}", "-m", "openai:m", "--rows", "rows.csv", "-i", "x"]
         if "--max-concurrency" not in options:
             command += ["--max-concurrency", "20"]
+        command += ["--progress", "plain", *options]
+        env = clean_environment({**served.env(), "XDG_STATE_HOME": str(root / "state")})
+        self.process: Forked | subprocess.Popen[bytes]
         with (self.folder / "said.txt").open("wb") as said:
-            self.process = subprocess.Popen(
-                [sys.executable, *start, *command, "--progress", "plain", *options],
-                cwd=self.folder,
-                env=clean_environment({**served.env(), "XDG_STATE_HOME": str(root / "state")}),
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-            )
+            if code:  # which is to run before the modules are there
+                code = f"import runpy; {code}; runpy.run_module('umwelten', run_name='__main__')"
+                self.process = subprocess.Popen(
+                    [sys.executable, "-c", code, *command],
+                    cwd=self.folder,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=said,
+                )
+            else:
+                number = said.fileno()
+                words = ["-m", "umwelten", *command]
+                self.process = FORKS.start(words, cwd=self.folder, env=env, stdout=number, stderr=number)
 
     def end(self, timeout_s: float = 60.0) -> str:
         """Wait for its end; return what it printed. All of its calls succeeded, and each is stored once."""
