@@ -6,7 +6,6 @@ import json
 import random
 import sqlite3
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from contextlib import closing
@@ -16,8 +15,10 @@ from typing import Literal
 
 import msgspec
 
+from forked import FORKS
 from memory.kit import ECHO, MODEL, answers, profile, table
 from provider import ChildProvider, clean_environment, provider_process
+from reliability.runs import Process
 from umwelten.simulate.faultserver.profile import Profile
 from umwelten.store.memory.facts import norm
 from umwelten.store.writer import GROUP_SIZE
@@ -107,9 +108,7 @@ def kill_learning(
     return figures
 
 
-def _wait(
-    process: subprocess.Popen[bytes], server: ChildProvider, dice: random.Random, expected: int, kills: int
-) -> bool:
+def _wait(process: Process, server: ChildProvider, dice: random.Random, expected: int, kills: int) -> bool:
     """Wait for a moment by chance, among the requests to come or after the last; False: it has ended."""
     goal = server.counts()["totals"]["requests"] + dice.uniform(0.0, 2.2 * expected / kills)
     while process.poll() is None and server.counts()["totals"]["requests"] < min(goal, expected):
@@ -131,14 +130,12 @@ def slowed(given: Profile, latency_s: float) -> Profile:
     return msgspec.structs.replace(given, rules=tuple(rules))
 
 
-def _start(root: Path, server: ChildProvider, merge: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "umwelten", "memory", "learn", "people", "--rows", "rows.csv"]
+def _start(root: Path, server: ChildProvider, merge: str) -> Process:
+    command = ["-m", "umwelten", "memory", "learn", "people", "--rows", "rows.csv"]
     command += ["--scope", "{{row.user}}", "-p", "{{row.text}}", "-m", MODEL, "--merge", merge]
     command += ["--max-concurrency", str(IN_FLIGHT), "--progress", "none"]
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(
-        command, cwd=root, env=clean_environment(server.env()), stdout=quiet, stderr=quiet
-    )
+    return FORKS.start(command, cwd=root, env=clean_environment(server.env()), stdout=quiet, stderr=quiet)
 
 
 def _judge(root: Path, rows: Rows, merge: str, figures: Figures) -> None:

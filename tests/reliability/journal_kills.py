@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from forked import FORKS
 from provider import ChildProvider, clean_environment, provider_process
+from reliability.runs import Process
 from umwelten.live.client import Run, RunError, all_runs
 from umwelten.simulate.faultserver import Behaviour, Profile
 
@@ -62,20 +63,20 @@ def _change_and_kill(root: Path, server: ChildProvider, value: int, late_s: floa
         figures.lost.append(value)
 
 
-def _start(root: Path, server: ChildProvider) -> subprocess.Popen[bytes]:
+def _start(root: Path, server: ChildProvider) -> Process:
     words = ("eval", "batch", "-i", "job", "--resume", "-p", "Go {{row.n}}", "-m", "openai:a")
     speed = ("--rows", "rows.csv", "--max-concurrency", "3", "--progress", "none")
     with (root / "err").open("wb") as err:
-        return subprocess.Popen(
-            [sys.executable, "-m", "umwelten", *words, *speed],
+        return FORKS.start(
+            ["-m", "umwelten", *words, *speed],
             cwd=root,
             env=clean_environment({**server.env(), "XDG_STATE_HOME": str(root / "state")}),
             stdout=subprocess.DEVNULL,
-            stderr=err,
+            stderr=err.fileno(),
         )
 
 
-def _reached(root: Path, process: subprocess.Popen[bytes]) -> Run:
+def _reached(root: Path, process: Process) -> Run:
     """Return the run once it can be asked."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
