@@ -144,7 +144,7 @@ FROM_WORKER = st.lists(st.one_of(*map(message, kinds(m.FromWorker))), max_size=5
 
 @pytest.mark.parametrize("kind", kinds(m.ToWorker), ids=lambda kind: kind.__name__)
 def test_every_message_to_a_worker_arrives_as_it_was_sent(kind: type) -> None:
-    @settings(max_examples=25)
+    @settings(max_examples=10)
     @given(message(kind))
     def check(sent: Any) -> None:
         assert m.decode_to_worker(m.encode([sent])) == [sent]
@@ -154,7 +154,7 @@ def test_every_message_to_a_worker_arrives_as_it_was_sent(kind: type) -> None:
 
 @pytest.mark.parametrize("kind", kinds(m.FromWorker), ids=lambda kind: kind.__name__)
 def test_every_message_of_a_worker_arrives_as_it_was_sent(kind: type) -> None:
-    @settings(max_examples=25)
+    @settings(max_examples=10)
     @given(message(kind))
     def check(sent: Any) -> None:
         assert m.decode_from_worker(m.encode([sent])) == [sent]
@@ -162,14 +162,14 @@ def test_every_message_of_a_worker_arrives_as_it_was_sent(kind: type) -> None:
     check()
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(TO_WORKER, FROM_WORKER)
 def test_a_frame_keeps_the_order_of_its_messages(there: list[Any], back: list[Any]) -> None:
     assert m.decode_to_worker(m.encode(there)) == there
     assert m.decode_from_worker(m.encode(back)) == back
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(CONVERSATIONS, REPLIES, FAILURES)
 def test_conversations_and_outcomes_of_all_kinds_are_the_same_afterwards(
     turns: Any, reply: Reply, failure: Failure
@@ -199,7 +199,7 @@ def test_a_message_that_names_options_is_spelt_where_it_arrives() -> None:
     assert Named("timeout", "60") in arrived.failure.wording.pieces
 
 
-@settings(max_examples=300)
+@settings(max_examples=80)
 @given(st.binary(max_size=60), TO_WORKER, st.integers(0, 10_000), st.integers(0, 255))
 def test_garbage_is_refused_and_nothing_else_is_raised(
     noise: bytes, messages: list[Any], at: int, byte: int

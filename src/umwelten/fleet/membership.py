@@ -20,6 +20,9 @@ LOST_S = 15.0
 """Silence after which a worker's attempts are made elsewhere: they may be charged twice, so not sooner than
 Ray itself would notice."""
 
+_ECHO_S = 1.0
+"""How long what a worker hears may take to show in what it says: it gets a sign of life every second."""
+
 LOOK_S = 0.5
 """How often to `look`."""
 
@@ -62,6 +65,8 @@ class Standing(StrEnum):
 class Member:
     """A worker of a run. Times are those of the caller's clock.
 
+    `heard_at`: when its latest frame came; `echoed_at`: when what it had heard last by then was sent.
+
     `held` are its attempts under way, `weight` what their inputs count, in calls; `calls` those that ended.
     What was under way before `away_before` was so while the worker was silent. `returned_at`: when a lost
     one was heard again.
@@ -71,6 +76,7 @@ class Member:
         "away_before",
         "calls",
         "cpu_s",
+        "echoed_at",
         "heard_at",
         "held",
         "joined_at",
@@ -87,13 +93,17 @@ class Member:
 
     def __init__(self, number: int, place: WorkerPlace, now: float) -> None:
         self.number, self.place = number, place
-        self.joined_at = self.heard_at = now
+        self.joined_at = self.heard_at = self.echoed_at = now
         self.standing = Standing.JOINING
         self.room = self.held = self.calls = 0
         self.weight = self.late_s = 0.0
         self.ratio, self.score = 1.0, 1.0
         self.away_before = self.returned_at = -1.0
         self.cpu_s: float | None = None
+
+    def silent_s(self, now: float) -> float:
+        """Return for how long nothing shows that it is there and hears what is sent to it."""
+        return now - min(self.heard_at, self.echoed_at + _ECHO_S)
 
     def rate(self) -> None:
         """Set the score: what it has to do with one call more, by how fast it is."""
@@ -152,16 +162,18 @@ class Membership:
         if now - member.heard_at > AWAY_S:
             member.away_before = now
         member.heard_at = now
-        if member.standing is Standing.SUSPECT:
-            self._set(member, Standing.USABLE)
-        elif member.standing is Standing.LOST:
+        if member.standing is Standing.LOST:
             member.returned_at = now
             self._set(member, Standing.RETURNING)
+        else:
+            self._recover(member, now)
 
     def load(self, member: Member, cpu_s: float, late_s: float, heard_at: float) -> None:
         """Note how a worker does. `heard_at`: when what it heard last was sent."""
         member.cpu_s, member.late_s = cpu_s, late_s
+        member.echoed_at = max(member.echoed_at, heard_at)
         member.rate()
+        self._recover(member, member.heard_at)
         if member.standing is Standing.RETURNING and heard_at >= member.returned_at:
             self._set(member, Standing.USABLE)
 
@@ -174,13 +186,20 @@ class Membership:
             if stood_still > LOOK_S:
                 # This process heard nobody meanwhile; what was sent to it is still to be read.
                 member.heard_at = min(now, member.heard_at + stood_still)
-            silent = now - member.heard_at
+                member.echoed_at = min(now, member.echoed_at + stood_still)
+            silent = member.silent_s(now)
             if member.standing is Standing.USABLE and silent > SUSPECT_S:
                 self._set(member, Standing.SUSPECT)
-            elif member.standing in (Standing.SUSPECT, Standing.RETURNING) and silent > LOST_S:
+            elif member.standing is Standing.SUSPECT and silent > LOST_S:
                 self._set(member, Standing.LOST)
                 lost.append(member)
+            elif member.standing is Standing.RETURNING and silent > LOST_S:
+                self._set(member, Standing.LOST)
         return lost
+
+    def _recover(self, member: Member, now: float) -> None:
+        if member.standing is Standing.SUSPECT and member.silent_s(now) <= SUSPECT_S:
+            self._set(member, Standing.USABLE)
 
     def _set(self, member: Member, standing: Standing) -> None:
         if member.standing is Standing.GONE:

@@ -107,7 +107,7 @@ class RemoteRunner:
         self._late_checks: set[asyncio.Task[None]] = set()
         self._handlers: dict[type, Callable[[Member, Any], None]] = {
             Completion: self._on_completion,
-            Load: lambda member, m: self._membership.load(member, m.cpu_s, m.late_s, m.heard_at),
+            Load: self._on_load,
             Pieces: self._on_pieces,
             Contents: lambda member, m: keep(m.contents),
             Said: lambda member, m: self._say(m.text, m.level),
@@ -239,11 +239,12 @@ class RemoteRunner:
         member = self._membership.get(worker)
         if member is None or self._is_closed:
             return
-        silent = member.standing
+        before = member.standing
         self._membership.hear(member, self._loop.time())
-        if silent is Standing.SUSPECT or silent is Standing.LOST:
-            self._check_usable()
+        if before is Standing.LOST:
             self._outboxes.ping_now(worker)  # what it answers shows that it hears this process again
+        if before is Standing.SUSPECT:
+            self._check_usable()
         if not frame:
             return
         try:
@@ -269,6 +270,10 @@ class RemoteRunner:
 
     def _on_hello(self, member: Member, hello: Hello) -> None:
         self._registration.on_hello(member, hello)
+        self._check_usable()
+
+    def _on_load(self, member: Member, load: Load) -> None:
+        self._membership.load(member, load.cpu_s, load.late_s, load.heard_at)
         self._check_usable()
 
     def _on_completion(self, member: Member, message: Completion) -> None:
@@ -345,7 +350,7 @@ class RemoteRunner:
         now = self._loop.time()
         for member in self._membership.look(now):
             self._check_usable()
-            self._give_up_all(member, f"was silent for {now - member.heard_at:.0f} s")
+            self._give_up_all(member, f"was silent for {member.silent_s(now):.0f} s")
         self._check_usable()
         # A little before the time, or each one would come after every second look.
         self._outboxes.ping(PING_S - LOOK_S / 2)

@@ -6,6 +6,7 @@ In virtual time (`simulate.clock`) it shows hours of delays, deaths and cut netw
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from umwelten.fleet.carrier import Listener, WorkerPlace
@@ -27,20 +28,25 @@ class _Way:
         self._loop = asyncio.get_running_loop()
         self._last_at = self.closed_until = 0.0
         self.is_broken = False
+        self._under_way: deque[tuple[float, bytes]] = deque()
+        self.latest = 0.0
+        """When the latest frame that has arrived was sent."""
 
     def carry(self, frame: bytes) -> None:
         now = self._loop.time()
         self._last_at = at = max(now + self._delay(), self.closed_until, self._last_at)
-        self._loop.call_at(at, self._arrive, frame)
+        # Timers of the same time come in any order; frames do not.
+        self._under_way.append((now, frame))
+        self._loop.call_at(at, self._arrive)
 
-    def _arrive(self, frame: bytes) -> None:
+    def _arrive(self) -> None:
         if self.is_broken:
             return
-        now = self._loop.time()
-        if now < self.closed_until:  # closed while it was on its way
+        if self._loop.time() < self.closed_until:  # closed while it was on its way
             self._last_at = max(self._last_at, self.closed_until)
-            self._loop.call_at(self.closed_until, self._arrive, frame)
+            self._loop.call_at(self.closed_until, self._arrive)
         else:
+            self.latest, frame = self._under_way.popleft()
             self._take(frame)
 
 

@@ -1,0 +1,13 @@
+"""A few cells of `benchmarks.fleet_control`: workers lose little of what one machine holds of a limit."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.fleet_control import cell, is_within
+
+
+@pytest.mark.parametrize("name", ["bucket_100_blind", "cap_40"])
+def test_limits_are_held_over_a_network_as_on_one_machine(name: str) -> None:
+    alone, over = cell(name, seeds=1, calls=800, workers=4)
+    assert is_within(alone, over)
