@@ -327,17 +327,17 @@ class _Supplies:
         self.loaded: Counter[str] = Counter()
         self.wanted: set[str] = set()
 
-    def key(self, call: Call) -> str:
+    def key(self, call: Call, node: str) -> str:
         assert call.input is not None
         name = call.input.name
         return "" if name.startswith("near") and name not in self.wanted else name
 
-    def want(self, call: Call) -> str:
+    def want(self, call: Call, worker: int, node: str) -> str:
         assert call.input is not None
         self.wanted.add(call.input.name)
         return call.input.name
 
-    async def load(self, call: Call) -> m.Supply:
+    async def load(self, call: Call, key: str) -> m.Supply:
         assert call.input is not None
         self.loaded[call.input.name] += 1
         await asyncio.sleep(0.2)
@@ -368,18 +368,19 @@ def test_inputs_are_shipped_once_to_each_worker_asked_for_where_needed_and_forgo
         fleet.carrier.forget = forgotten.append  # type: ignore[method-assign]
         tasks = [fleet.start(number, name="far") for number in range(8)]
         assert {_text((await task).outcome) for task in tasks} == {"file: bytes of far"}
-        assert sorted(shipped) == [(1, "far"), (2, "far")]
+        assert sorted(shipped) == [(1, "far~1"), (2, "far~1")]
         assert supplies.loaded["far"] == 1
         assert _text((await fleet.start(9, name="near")).outcome) == "read"
         asked = [fleet.start(number, name="near other") for number in range(10, 14)]
         assert {_text((await task).outcome) for task in asked} == {"file: bytes of near other"}
-        assert Counter(shipped)[1, "near other"] == 1
+        assert Counter(shipped)[1, "near other~2"] == 1
         broken = _text((await fleet.start(20, name="broken")).outcome)
         assert broken.startswith("missing: umwelten failed on this input")
         await asyncio.sleep(KEPT_S + 2.0)
-        assert set(forgotten) == {"far", "near other", "broken"}
+        assert set(forgotten) == {"far~1", "near other~2", "broken~3"}
         assert _text((await fleet.start(21, name="far")).outcome) == "file: bytes of far"
         assert supplies.loaded["far"] == 2
+        assert shipped[-1][1] == "far~4"
         await fleet.remote.close()
 
     play(main)

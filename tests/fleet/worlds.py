@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
-from umwelten.control.retry import RetryPolicy
+from umwelten.control.retry import LOST_MOST, RetryPolicy
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import AttemptResult, CallInfo
 from umwelten.events import Event, Note, NoteLevel, RunStatus
@@ -95,7 +95,7 @@ class World:
         self.records: dict[int, WorkerRecord] = {}
         self.warnings: list[str] = []
         self.held: list[bool] = []
-        self.killed_with = 0
+        self.ended_lost = 0
 
     # --- source and sink -------------------------------------------------------------------
 
@@ -116,7 +116,10 @@ class World:
         if isinstance(record, AttemptRecord):
             self.attempts.append(record)
         elif isinstance(record, CallRecord):
-            assert isinstance(record.outcome, Reply), record.outcome
+            if not isinstance(record.outcome, Reply):
+                assert record.outcome.kind is FailureKind.LOST, record.outcome
+                self.ended_lost += 1
+                assert record.attempts >= LOST_MOST
             self.answered[record.call.id] += 1
             asyncio.get_running_loop().call_soon(self.engine.acknowledge, [record])
 
@@ -228,7 +231,7 @@ class World:
     # --- what holds ------------------------------------------------------------------------
 
     def check(self, status: RunStatus) -> None:
-        assert status is RunStatus.COMPLETE
+        assert status is (RunStatus.FAILED if self.ended_lost else RunStatus.COMPLETE)
         assert self.answered == Counter(range(self.calls)), "every call is answered once"
         final = {(each.call.id, each.number): each for each in self.attempts}
         unsent = [each for each in final.values() if is_lost(each) and each.cost_nusd == 0]
@@ -242,7 +245,7 @@ class World:
     @property
     def paid_twice(self) -> int:
         """Answers that the provider gave beyond one a call."""
-        return len(self.provider.latencies) - self.calls
+        return len(self.provider.latencies) - self.calls + self.ended_lost
 
 
 def is_lost(record: AttemptRecord) -> bool:

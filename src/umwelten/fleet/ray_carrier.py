@@ -39,8 +39,9 @@ _STORE_BYTES = 256 << 20
 """Shared memory of a cluster of this run: some inputs that workers cannot read, and answers above 100 kB."""
 _KEPT_BYTES = 64 << 20
 """Inputs that stay in shared memory for workers that want them later; beyond, the oldest leave it."""
-_POLL_S = 1.0
-"""A worker with nothing to say answers after so long: a sign of life, three within the time to be suspect."""
+_POLL_S = 0.5
+"""A worker with nothing to say answers after so long: a sign of life. Attempts of one that is silent for more
+than a second say nothing about their provider (`membership.AWAY_S`)."""
 _REACH_S = 3.0
 _CONNECT_S = 30.0
 """Ray connects within 1 s. Where a cluster is not what it was, it tries for minutes."""

@@ -178,8 +178,7 @@ class RemoteRunner:
         self._membership.begin(member, assigned.size)
         try:
             if key := self._shipments.key(call, member.place.node):
-                await self._shipments.bring(member.number, key, call)
-                assigned.supply = key
+                assigned.supply = await self._shipments.bring(member.number, key, call)
             if not future.done():
                 self._assign(assigned)
             result = await future
@@ -327,8 +326,8 @@ class RemoteRunner:
             return
         if assigned.supply:
             self._shipments.release(member.number, assigned.supply)
-        assigned.supply = key = self._shipments.want(member.number, member.place.node, assigned.call)
-        self._registration.tell(member, Supplied(n=message.n, key=key))
+        assigned.supply = name = self._shipments.want(member.number, member.place.node, assigned.call)
+        self._registration.tell(member, Supplied(n=message.n, key=name))
 
     def _on_pieces(self, member: Member, message: Pieces) -> None:
         assigned = self._assigned.get(message.n)

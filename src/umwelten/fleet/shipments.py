@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+
+import msgspec
 
 from umwelten.fleet.carrier import Carrier
 from umwelten.fleet.interfaces import ONCE, Supplies
@@ -16,47 +19,55 @@ and repeats mostly follow soon."""
 
 
 class _Shipment:
-    """An input at a worker: the calls under way that need it, and when the last one ended."""
+    """An input at a worker: its name there, the calls under way that need it, when the last one ended."""
 
-    __slots__ = ("arranged", "idle_since", "uses")
+    __slots__ = ("arranged", "idle_since", "name", "uses")
 
-    def __init__(self, arranged: asyncio.Task[None]) -> None:
-        self.arranged, self.uses, self.idle_since = arranged, 0, 0.0
+    def __init__(self, name: str, arranged: asyncio.Task[None]) -> None:
+        self.name, self.arranged, self.uses, self.idle_since = name, arranged, 0, 0.0
 
 
 class Shipments:
-    """Sends inputs over a carrier, and has workers forget those that are not used any more."""
+    """Sends inputs over a carrier, and has workers forget those that are not used any more.
+
+    What is sent again after that has another name: a large frame may overtake the message that says to
+    forget the one before.
+    """
 
     def __init__(self, carrier: Carrier, supplies: Supplies, outboxes: Outboxes) -> None:
         self._carrier, self._supplies, self._outboxes = carrier, supplies, outboxes
         self._at: dict[int, dict[str, _Shipment]] = {}
         self._loading: dict[str, asyncio.Task[Supply]] = {}
+        self._names: dict[str, str] = {}
+        self._numbers = itertools.count(1)
 
     def key(self, call: Call, node: str) -> str:
         """Return the key of what is sent with a call to a worker on a node, "" for nothing."""
         return self._supplies.key(call, node)
 
-    async def bring(self, worker: int, key: str, call: Call) -> None:
-        """Send a call's input to a worker unless it has it. Each needs a `release`, except if cancelled."""
+    async def bring(self, worker: int, key: str, call: Call) -> str:
+        """Send a call's input to a worker unless it has it; returns its name there.
+
+        Each needs a `release`, except if cancelled.
+        """
         if key.startswith(ONCE):
             self._outboxes.add(worker, encode_message(await self._load(key, call)))
-            return
+            return key
         shipment = self._use(worker, key, call)
         try:
             await asyncio.shield(shipment.arranged)
         except BaseException:
-            self.release(worker, key)
+            self.release(worker, shipment.name)
             raise
+        return shipment.name
 
     def want(self, worker: int, node: str, call: Call) -> str:
-        """Send the input of a call that a worker could not read; returns its key. Needs a `release`."""
-        key = self._supplies.want(call, worker, node)
-        self._use(worker, key, call)
-        return key
+        """Send the input of a call that a worker could not read; returns its name. Needs a `release`."""
+        return self._use(worker, self._supplies.want(call, worker, node), call).name
 
-    def release(self, worker: int, key: str) -> None:
+    def release(self, worker: int, name: str) -> None:
         """Note that a call which needed an input has ended."""
-        shipment = self._at.get(worker, {}).get(key)
+        shipment = self._at.get(worker, {}).get(name.rpartition("~")[0])
         if shipment is not None:
             shipment.uses -= 1
             shipment.idle_since = asyncio.get_running_loop().time()
@@ -67,33 +78,43 @@ class Shipments:
             unused = [key for key, s in shipments.items() if not s.uses and now - s.idle_since > KEPT_S]
             if not unused:
                 continue
-            for key in unused:
-                del shipments[key]
-            self._outboxes.add(worker, encode_message(Forget(keys=tuple(unused))))
-            for key in unused:
-                if not any(key in others for others in self._at.values()):
-                    self._carrier.forget(key)
+            names = tuple(shipments.pop(key).name for key in unused)
+            self._outboxes.add(worker, encode_message(Forget(keys=names)))
+            for key, name in zip(unused, names, strict=True):
+                if self._names.get(key) == name:
+                    del self._names[key]
+                if not self._is_held(key, name):
+                    self._carrier.forget(name)
 
     def drop(self, worker: int) -> None:
         """A worker is gone."""
-        self._at.pop(worker, None)
+        for key, shipment in self._at.pop(worker, {}).items():
+            if not self._is_held(key, shipment.name):
+                if self._names.get(key) == shipment.name:
+                    del self._names[key]
+                self._carrier.forget(shipment.name)
+
+    def _is_held(self, key: str, name: str) -> bool:
+        return any(key in held and held[key].name == name for held in self._at.values())
 
     def _use(self, worker: int, key: str, call: Call) -> _Shipment:
         shipments = self._at.setdefault(worker, {})
         shipment = shipments.get(key)
         if shipment is None:
-            task = asyncio.get_running_loop().create_task(self._ship(worker, key, call))
-            shipment = shipments[key] = _Shipment(task)
+            if (name := self._names.get(key)) is None:
+                name = self._names[key] = f"{key}~{next(self._numbers)}"
+            task = asyncio.get_running_loop().create_task(self._ship(worker, key, name, call))
+            shipment = shipments[key] = _Shipment(name, task)
         shipment.uses += 1
         return shipment
 
-    async def _ship(self, worker: int, key: str, call: Call) -> None:
+    async def _ship(self, worker: int, key: str, name: str, call: Call) -> None:
         loading = self._loading.get(key)
         if loading is None:
             loading = self._loading[key] = asyncio.get_running_loop().create_task(self._load(key, call))
             loading.add_done_callback(lambda task: self._loading.pop(key, None))
         supply = await asyncio.shield(loading)
-        self._carrier.ship(worker, key, encode([supply]))
+        self._carrier.ship(worker, name, encode([msgspec.structs.replace(supply, key=name)]))
 
     async def _load(self, key: str, call: Call) -> Supply:
         try:

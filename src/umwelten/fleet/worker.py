@@ -139,6 +139,7 @@ class Worker:
                 if now - self._load_at >= LOAD_S:
                     self._say_load(now)
             elif type(message) is Assignment and self._hearing.is_late(late_s):
+                self._forget_once(message)
                 self.say(Expired(n=message.n))
             elif type(message) is Setup:
                 self._start(self._set_up(message))
@@ -257,8 +258,11 @@ class Worker:
                 self._say_fault(n, error, taken_at)
         finally:
             self._attempts.pop(n, None)
-            if message.supply.startswith(ONCE):
-                self._supplies.pop(message.supply, None)
+            self._forget_once(message)
+
+    def _forget_once(self, message: Assignment) -> None:
+        if message.supply.startswith(ONCE):
+            self._supplies.pop(message.supply, None)
 
     def _say_fault(self, n: int, error: Exception, taken_at: float) -> None:
         took_s = self._loop.time() - taken_at
