@@ -22,7 +22,7 @@ from umwelten.fleet.packing import pack
 from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.content import Content
 from umwelten.inputs.files.names import escaped
-from umwelten.inputs.reader import MAX_BYTES, is_as_seen, read_file
+from umwelten.inputs.reader import MAX_BYTES, file_stamp, read_file
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.threads import run_in_thread
 from umwelten.types import Call, Input
@@ -67,27 +67,30 @@ class InputSupplies:
         if source is None:
             return ""
         if not self._is_read_here(call, source):
-            return self._file(call, source) if self._unread.get(node, 0) >= _FEW else ""
+            if self._unread.get(node, 0) < _FEW:
+                return ""
+            return self._file(call, source, file_stamp(source.path))
         if source.size < _SHARED:
             return f"{ONCE}.{next(self._numbers)}"
-        return self._named(f"content.{source.id}.{self._kinds[call.model]}")
+        return self._named(f"content.{source.id}.{self._kinds[call.model]}", file_stamp(source.path))
 
     def want(self, call: Call, worker: int, node: str) -> str:
         """Take note that a worker cannot read the input of a call; returns the key of its `Supply`."""
         source = call.input
         assert source is not None, "nothing is wanted for a call without an input"
-        if is_as_seen(source.path, source.stamp):  # else nobody finds it there any more
+        stamp = file_stamp(source.path)
+        if stamp == source.stamp:  # else nobody finds it there any more
             if node not in self._unread:
                 folder = escaped(str(Path(source.path).absolute().parent))
                 text = f"worker {worker} on {node} cannot read {folder}; its files are sent from here"
                 self._observer(Note(text=text, level=NoteLevel.INFO))
             self._unread[node] = self._unread.get(node, 0) + 1
-        return self._file(call, source)
+        return self._file(call, source, stamp)
 
-    def _file(self, call: Call, source: Input) -> str:
+    def _file(self, call: Call, source: Input, stamp: str) -> str:
         # How large a file may be depends on the model only above this size.
         kind = f".{self._kinds[call.model]}" if source.size > MAX_BYTES else ""
-        return self._named(f"file.{source.id}{kind}")
+        return self._named(f"file.{source.id}{kind}", stamp)
 
     async def load(self, call: Call, key: str) -> Supply:
         """Return what is sent, an error where it cannot be read. It is not kept here."""
@@ -102,7 +105,7 @@ class InputSupplies:
             data, changed = await self._read(source, target)
             return Supply(key=key, form="changed" if changed else "file", data=data)
         except InputError as error:
-            self._failed[key.rpartition("/")[0] or key] = next(self._numbers)
+            self._failed[key.partition("/")[0]] = next(self._numbers)
             return Supply(key=key, form="error", data=pack(pack_error(error)))
 
     async def _read(self, source: Input, target: Target) -> tuple[bytes, bool]:
@@ -123,9 +126,9 @@ class InputSupplies:
     def _is_read_here(self, call: Call, source: Input) -> bool:
         return bool(source.part) or self._is_framed or self._uses_added[call.model]
 
-    def _named(self, name: str) -> str:
-        """Return the key for a name, another one after each failure: that is not told twice."""
-        return f"{name}/{self._failed.get(name, 0)}"
+    def _named(self, name: str, stamp: str) -> str:
+        """Return the key for a name: another one when the file changes, and after each failure."""
+        return f"{name}/{self._failed.get(name, 0)}/{stamp}"
 
 
 def same_worker(targets: Mapping[int, Target]) -> Callable[[Call], str | None]:

@@ -19,7 +19,7 @@ from umwelten.fleet.messages import Supply
 from umwelten.fleet.packed_content import PackedError, PreparedContent, unpack_content, unpack_error
 from umwelten.fleet.packing import unpack
 from umwelten.inputs.content import Content, UnsupportedInput
-from umwelten.inputs.reader import content_of, is_as_seen
+from umwelten.inputs.reader import content_of, file_stamp
 from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.threads import run_in_thread
@@ -78,7 +78,7 @@ class WorkerInputs(InputReader):
         """Return the content of the file at the path, `None` where it is not what the coordinator saw."""
         try:
             path = os.path.join(self._folder, source.path)  # noqa: PTH118
-            if source.part or not is_as_seen(path, source.stamp):
+            if source.part or not source.stamp or file_stamp(path) != source.stamp:
                 return None
             return await super().load(msgspec.structs.replace(source, path=path), target)
         except (UnsupportedInput, MachineError):

@@ -181,7 +181,7 @@ def pack_setup(
             endpoints=tuple(one for _, one in endpoints.values()),
             attachments=tuple(one for _, one in attachments.values()),
             targets=tuple(packed),
-            spelling=_packed_spelling(spelling),
+            spelling=packed_spelling(spelling),
             own_prices=tuple(prices.own.items()),
             free=prices.free,
             price_lists=dict(prices.lists),
@@ -235,7 +235,8 @@ def _name_of(wire: Wire) -> str:
     return next(name for name, known in WIRES.items() if known is wire)
 
 
-def _packed_spelling(spelling: Spelling) -> PackedSpelling:
+def packed_spelling(spelling: Spelling) -> PackedSpelling:
+    """Return how options are spelled, as a value."""
     names = dict.fromkeys((*OPTIONS, *BY_KEY))
     valued = {name: spelling(name, _VALUE) for name in names}
     switched = {name: (spelling(name, "yes"), spelling(name, "no")) for name in names}

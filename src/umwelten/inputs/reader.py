@@ -100,12 +100,12 @@ def read_file(
     return data, stamp not in ("", stamp_of(status))
 
 
-def is_as_seen(path: str | os.PathLike[str], stamp: str) -> bool:
-    """Return whether a file at a path has that stamp, so that its bytes are those that had it."""
+def file_stamp(path: str | os.PathLike[str]) -> str:
+    """Return the stamp that a file has now, "" where it cannot be looked at."""
     try:
-        return stamp_of(os.stat(path)) == stamp  # noqa: PTH116
+        return stamp_of(os.stat(path))  # noqa: PTH116
     except (OSError, ValueError):
-        return False
+        return ""
 
 
 def content_of(data: bytes, *, name: str, changed: bool, capabilities: Capabilities, pdf: PdfMode) -> Content:
