@@ -38,7 +38,7 @@ ID = "x"
 MOST_S = 5.0
 TABLES = (
     *("evaluation", "models", "inputs", "calls", "answers", "attempts", "runs", "prompts"),
-    *("limit_changes", "attributions"),
+    *("limit_changes", "attributions", "workers"),
 )
 _COMMANDS = (
     *("list", "list --details", "list --json", "show x", "show x --json", "show x --failed", "show x a.txt"),
@@ -59,6 +59,10 @@ def sound(folder: Path) -> Path:
     with closing(sqlite3.connect(folder / DATABASE)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("""UPDATE answers SET data = '{"mood": "glad"}', marks = 'repaired'""")
+        connection.execute(
+            "INSERT INTO workers VALUES (1, 1, 'n1', '10.0.0.1', 7, 1.0, 2.0, 'killed', 3, 0.5)"
+        )
+        connection.execute("UPDATE attempts SET worker = 1, late = 1 WHERE id % 2")
         connection.commit()
     return folder
 

@@ -84,8 +84,27 @@ def test_every_attempt_call_and_limit_is_a_row(tmp_path: Path) -> None:
     assert query(tmp_path, "SELECT * FROM attempts") == [
         (1, call.id, 1, 1, 10.0, 0.25, None, 429, "rate_limit", "slow down", "rate", "An ans", 2.5, "r1")
         + (None,) * 8
-        + (1, None),
-        (2, call.id, 1, 1, 1000.0, 0.5, 0.1, *(None,) * 6, "r", 7, 2, None, None, 5, *(None,) * 3, 1, None),
+        + (1, None, None),
+        (
+            2,
+            call.id,
+            1,
+            1,
+            1000.0,
+            0.5,
+            0.1,
+            *(None,) * 6,
+            "r",
+            7,
+            2,
+            None,
+            None,
+            5,
+            *(None,) * 3,
+            1,
+            None,
+            None,
+        ),
     ]
     ending = ("stop", None, 7, 2, None, None, 5, None, None, "a.txt", *(None,) * 6)
     assert query(tmp_path, "SELECT * FROM calls") == [

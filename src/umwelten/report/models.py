@@ -334,6 +334,29 @@ class RunChange(FrozenStruct):
         return author_words(self.via, self.author, self.reason)
 
 
+class WorkerSums(FrozenStruct, kw_only=True):
+    """A worker of a run on several processes, and its attempts: `failures` by kind, `mean_s` their mean time.
+
+    `worker` counts from 1 within the `run`. `node` is what its cluster calls the machine. Times are ISO 8601
+    in UTC; `left_at` is `None` while it is there, `why` says why it left. `cpu_s`: processor time, `None` if
+    not known.
+    """
+
+    run: int
+    worker: int
+    node: str
+    address: str
+    pid: int
+    joined_at: str
+    left_at: str | None
+    why: str
+    attempts: int
+    answered: int
+    failures: dict[str, int]
+    mean_s: float | None
+    cpu_s: float | None
+
+
 class Overview(FrozenStruct):
     """All of a report but the results."""
 
@@ -351,6 +374,7 @@ class Overview(FrozenStruct):
     most_expensive: Pick | None = None
     left_out: tuple[LeftOut, ...] = ()
     changes: tuple[RunChange, ...] = ()
+    workers: tuple[WorkerSums, ...] = ()
 
 
 class EvaluationSummary(FrozenStruct):

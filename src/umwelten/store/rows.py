@@ -51,7 +51,7 @@ class Insert(FrozenStruct):
         return f"{self.into} VALUES {', '.join([self.row] * rows)} {self.after}"
 
 
-INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 23})")
+INSERT_ATTEMPT = Insert(into="INSERT INTO attempts", row=f"(NULL{', ?' * 24})")
 INSERT_STEP = Insert(into="REPLACE INTO steps", row=f"(?{', ?' * 11})", most=8)
 INSERT_TOOL_CALL = Insert(into="REPLACE INTO tool_calls", row=f"(?{', ?' * 11})", most=8)
 DELETE_STEPS = "DELETE FROM steps WHERE call_id = ? AND number >= ?"
@@ -63,7 +63,7 @@ INSERT_CHANGE = Insert(
 )
 INSERT_WORKER = Insert(into="REPLACE INTO workers", row=f"(?{', ?' * 9})")
 REPLACE_LOST = f"""REPLACE INTO attempts VALUES ((SELECT id FROM attempts WHERE call_id = ? AND number = ?
-    AND run_id = ? AND worker IS ? AND error_kind = '{FailureKind.LOST}'){", ?" * 23})"""
+    AND run_id = ? AND worker IS ? AND error_kind = '{FailureKind.LOST}'){", ?" * 24})"""
 UPDATE_COST = "UPDATE calls SET cost_nusd = ? WHERE id = ? AND run_id = ? AND cost_nusd IS NULL"
 INSERT_ANSWER = Insert(
     into="REPLACE INTO answers (call_id, text, reasoning, data, marks)", row="(?, ?, ?, ?, ?)", most=8
@@ -204,6 +204,7 @@ def attempt_row(record: AttemptRecord, run_id: int) -> Row:
         name(record.served_by),
         record.step,
         record.worker,
+        record.late or None,
     )
 
 

@@ -11,11 +11,13 @@ from umwelten.store.reader import Reader
 from umwelten.store.tables import model_id_sql
 from umwelten.types import FailureKind, FrozenStruct
 
-_SUPERSEDED = f"""CASE WHEN a.error_kind = '{FailureKind.SUPERSEDED}'
+_LIKELY = f"""CASE WHEN a.error_kind IN ('{FailureKind.SUPERSEDED}', '{FailureKind.LOST}')
     THEN (SELECT max(o.cost_nusd) FROM attempts o WHERE o.call_id = a.call_id) END"""
+_IS_UNKNOWN = f"""a.cost_nusd IS NULL AND (a.error_kind IS NULL OR a.output_tokens > 0 OR a.input_tokens > 0
+    OR a.error_kind = '{FailureKind.LOST}' AND {_LIKELY} IS NULL)"""
 _PAID = f"""SELECT strftime('%Y-%m-%d', a.started_at, 'unixepoch') AS day, m.name, m.provider,
-    count(*), total(coalesce(a.cost_nusd, {_SUPERSEDED})),
-    sum(a.cost_nusd IS NULL AND (a.error_kind IS NULL OR a.output_tokens > 0 OR a.input_tokens > 0)),
+    count(*), total(coalesce(a.cost_nusd, {_LIKELY})),
+    sum({_IS_UNKNOWN}),
     sum(coalesce(a.input_tokens, 0)), sum(coalesce(a.output_tokens, 0))
     FROM attempts a CROSS JOIN models m ON m.id = {model_id_sql("a.call_id")}"""
 _BY = "GROUP BY day, m.id ORDER BY day, m.id"

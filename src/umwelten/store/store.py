@@ -63,7 +63,7 @@ NO_RUN = 0
 """The run of an answer that was taken over."""
 
 _REPORT_GROWTH_S = 0.25
-_SPENT = """SELECT total(coalesce(cost_nusd, CASE WHEN error_kind = ?
+_SPENT = """SELECT total(coalesce(cost_nusd, CASE WHEN error_kind IN (?, ?)
     THEN (SELECT max(other.cost_nusd) FROM attempts other WHERE other.call_id = attempts.call_id) END))
     FROM attempts"""
 _log = logging.getLogger(__name__)
@@ -71,7 +71,8 @@ _log = logging.getLogger(__name__)
 
 def spent_nusd(connection: sqlite3.Connection) -> int:
     """Return the sum of all known costs of all attempts, see `Store.spent_nusd`."""
-    return int(connection.execute(_SPENT, (FailureKind.SUPERSEDED,)).fetchone()[0])
+    kinds = (FailureKind.SUPERSEDED, FailureKind.LOST)
+    return int(connection.execute(_SPENT, kinds).fetchone()[0])
 
 
 class Store:

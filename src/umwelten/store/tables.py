@@ -302,5 +302,6 @@ MIGRATIONS: tuple[str, ...] = (
       PRIMARY KEY (run_id, worker)
     ) STRICT, WITHOUT ROWID;
     ALTER TABLE attempts ADD COLUMN worker INTEGER; -- of the same run; NULL: the process itself
+    ALTER TABLE attempts ADD COLUMN late INTEGER;   -- 1: it had been given up as lost before it ended
     """,
 )

@@ -30,19 +30,24 @@ OLD_SCHEMAS: tuple[str, ...] = (
     """,
     """
     CREATE TEMP VIEW attempts AS
-      SELECT *, NULL AS problems, NULL AS usage_details, NULL AS served_by, 1 AS step FROM main.attempts;
+      SELECT *, NULL AS problems, NULL AS usage_details, NULL AS served_by, 1 AS step, NULL AS worker,
+        NULL AS late
+      FROM main.attempts;
     """,
     """
     -- Where the migration before is missing as well, the view of it has this column.
     CREATE TEMP VIEW IF NOT EXISTS attempts AS
-      SELECT *, NULL AS usage_details, NULL AS served_by, 1 AS step FROM main.attempts;
+      SELECT *, NULL AS usage_details, NULL AS served_by, 1 AS step, NULL AS worker, NULL AS late
+      FROM main.attempts;
     CREATE TEMP VIEW calls AS
       SELECT *, NULL AS usage_details, NULL AS steps, NULL AS tool_calls, NULL AS tool_errors, NULL AS tool_s,
         NULL AS sent
       FROM main.calls;
     """,
     """
-    CREATE TEMP VIEW IF NOT EXISTS attempts AS SELECT *, NULL AS served_by, 1 AS step FROM main.attempts;
+    CREATE TEMP VIEW IF NOT EXISTS attempts AS
+      SELECT *, NULL AS served_by, 1 AS step, NULL AS worker, NULL AS late
+      FROM main.attempts;
     """,
     """
     CREATE TEMP VIEW IF NOT EXISTS models AS SELECT *, '' AS variant FROM main.models;
@@ -50,7 +55,9 @@ OLD_SCHEMAS: tuple[str, ...] = (
     """,
     """
     CREATE TEMP VIEW IF NOT EXISTS evaluation AS SELECT *, '' AS tools, '[]' AS tags FROM main.evaluation;
-    CREATE TEMP VIEW IF NOT EXISTS attempts AS SELECT *, 1 AS step FROM main.attempts;
+    CREATE TEMP VIEW IF NOT EXISTS attempts AS
+      SELECT *, 1 AS step, NULL AS worker, NULL AS late
+      FROM main.attempts;
     CREATE TEMP VIEW IF NOT EXISTS calls AS
       SELECT *, NULL AS steps, NULL AS tool_calls, NULL AS tool_errors, NULL AS tool_s, NULL AS sent
       FROM main.calls;
@@ -72,6 +79,14 @@ OLD_SCHEMAS: tuple[str, ...] = (
     """
     CREATE TEMP VIEW IF NOT EXISTS calls AS SELECT *, NULL AS sent FROM main.calls;
     CREATE TEMP TABLE contents (id INTEGER PRIMARY KEY, hash BLOB, size INTEGER, data BLOB);
+    """,
+    """
+    CREATE TEMP VIEW IF NOT EXISTS attempts AS
+      SELECT *, NULL AS worker, NULL AS late
+      FROM main.attempts;
+    CREATE TEMP TABLE workers (
+      run_id INTEGER, worker INTEGER, node TEXT, address TEXT, pid INTEGER, joined_at REAL, left_at REAL,
+      why TEXT, calls INTEGER, cpu_s REAL);
     """,
 )
 """What makes a database that has not had the migration of that place read as if it had, unchanged."""

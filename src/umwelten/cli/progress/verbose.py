@@ -137,11 +137,16 @@ def _again(event: AttemptFailed) -> VerboseLine:
     when = f"attempt {event.attempt} failed, retrying in {_s(event.retry_in_s)}"
     if event.answered:
         when = f"attempt {event.attempt} does not fit the schema, retrying"
+    elif event.failure.kind is FailureKind.LOST:
+        when = f"attempt {event.attempt} was lost, retrying at once"
     return VerboseLine(f"retry  {subject}  {when}  {_why(event.failure)}", "yellow")
 
 
 def _dropped(event: AttemptDropped) -> VerboseLine:
     subject, which = _subject(event.call, event.model), "second" if event.hedge else "first"
+    if event.late:
+        text = f"attempt {event.attempt} is broken off: one that had been lost was answered"
+        return VerboseLine(f"late   {subject}  {text}")
     if event.failure.kind is FailureKind.SUPERSEDED:
         first = "first" if event.hedge else "second"
         return VerboseLine(f"hedge  {subject}  the {first} attempt was answered before the {which}")

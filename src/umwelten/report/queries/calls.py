@@ -18,6 +18,7 @@ from umwelten.report.queries.call_steps import CallStep, call_steps, tool_sums
 from umwelten.report.queries.reported_settings import parameter_texts, reported_settings
 from umwelten.report.queries.status import iso
 from umwelten.report.queries.variants import variants
+from umwelten.report.queries.workers import AttemptWorker, worker_of
 from umwelten.store.asked import asked
 from umwelten.store.inputs import path_text
 from umwelten.store.reader import Reader
@@ -73,7 +74,8 @@ class Attempt(FrozenStruct):
     With the kind "schema", `partial` is the whole answer and `error_code` names the fields that are wrong.
     `served_by` is the lane that made it: an account or a host; `None` in what an earlier version stored.
     `hedge`: it was sent while the one before was under way, which took long. `step` is there where tools were
-    offered: the number of the request that it was for.
+    offered: the number of the request that it was for. `worker` is there where another process made it, and
+    `late` where it ended after it had been given up as lost.
     """
 
     number: int
@@ -97,6 +99,8 @@ class Attempt(FrozenStruct):
     served_by: str | None = None
     hedge: bool = False
     step: int | msgspec.UnsetType = msgspec.UNSET
+    worker: AttemptWorker | msgspec.UnsetType = msgspec.UNSET
+    late: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class CallDetail(FrozenStruct, kw_only=True):
@@ -347,6 +351,8 @@ def _attempts(connection: sqlite3.Connection, call: int, *, has_tools: bool) -> 
             served_by=row["served_by"],
             hedge=_is_hedge(row, rows),
             step=row["step"] if has_tools else msgspec.UNSET,
+            worker=msgspec.UNSET if row["worker"] is None else worker_of(connection, row),
+            late=bool(row["late"]) or msgspec.UNSET,
         )
         for row in rows
     )
@@ -357,8 +363,9 @@ _DRIFT = 0.001
 
 
 def _is_hedge(row: sqlite3.Row, rows: Sequence[sqlite3.Row]) -> bool:
-    """Return whether the attempt before was under way when it started."""
-    before = [r for r in rows if r["run_id"] == row["run_id"] and r["number"] == row["number"] - 1]
+    """Return whether the attempt before was under way when it started, and had not been given up."""
+    run, number = row["run_id"], row["number"]
+    before = [r for r in rows if r["run_id"] == run and r["number"] == number - 1 and not r["late"]]
     return any(row["started_at"] < r["started_at"] + (1 - _DRIFT) * r["latency_s"] for r in before)
 
 

@@ -37,6 +37,7 @@ from umwelten.report.queries.changes import changes
 from umwelten.report.queries.reported_settings import reported_settings
 from umwelten.report.queries.status import EvaluationStatus, Run, derive, iso
 from umwelten.report.queries.variants import Variant, prompts, variants
+from umwelten.report.queries.workers import worker_sums
 from umwelten.store.database import LOCK
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import StoredCall, call_rows
@@ -104,6 +105,7 @@ def overview(reader: Reader) -> Overview:
         most_expensive=recommendations.most_expensive(models),
         left_out=recommendations.left_out(models),
         changes=changes(connection),
+        workers=worker_sums(connection),
     )
 
 

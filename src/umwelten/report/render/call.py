@@ -12,6 +12,7 @@ from umwelten.report.queries.call_scores import CallVerdict, UnscoredReason
 from umwelten.report.queries.call_steps import CallStep
 from umwelten.report.queries.calls import Attempt, CallDetail, CallSummary
 from umwelten.report.queries.shown_scores import ScoredCallDetail, ShownScore, expected_text
+from umwelten.report.queries.workers import AttemptWorker
 from umwelten.report.render.asked import render_asked
 from umwelten.report.render.call_steps import called
 from umwelten.report.render.scores_text import KINDS, share
@@ -183,6 +184,8 @@ def _path(call: CallDetail) -> str | None:
 
 def _attempt(attempt: Attempt) -> Iterator[tuple[str, str]]:
     yield from _known(("served by", attempt.served_by))
+    if attempt.worker is not msgspec.UNSET:
+        yield "worker", _worker(attempt.worker)
     yield "started", attempt.started_at
     yield "time", _time(attempt.response_s, attempt.ttft_s)
     yield (
@@ -191,6 +194,8 @@ def _attempt(attempt: Attempt) -> Iterator[tuple[str, str]]:
     )
     if attempt.hedge:
         yield "hedge", "the attempt before was under way"
+    if attempt.late is True:
+        yield "late", "it ended after it had been given up as lost"
     if attempt.error:
         yield "message", attempt.error.message
     yield from _known(("code", attempt.error_code), ("request id", attempt.request_id))
@@ -199,6 +204,12 @@ def _attempt(attempt: Attempt) -> Iterator[tuple[str, str]]:
     if attempt.input_tokens is not None or attempt.output_tokens is not None:
         yield "tokens", _tokens(attempt)
     yield "cost", "unknown" if attempt.cost_usd is None else formatting.money(attempt.cost_usd)
+
+
+def _worker(worker: AttemptWorker) -> str:
+    """`3, node 5f2a (10.0.0.7)`."""
+    node = "" if worker.node is None else f", node {worker.node}"
+    return f"{worker.worker}{node}" + (f" ({worker.address})" if worker.address else "")
 
 
 def _known(*pairs: tuple[str, str | None]) -> Iterator[tuple[str, str]]:

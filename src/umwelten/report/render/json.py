@@ -41,6 +41,9 @@ The shape, whose keys are stable (durations in seconds, money in USD, times ISO 
 "prompt" is the name of one of several prompts, null where there is one alone; "data" is the record in an
 answer that had a schema to keep to. Both and "schema": see `report.queries.schema_validation`.
 
+An evaluation with a run on several processes has "workers": [{"run", "worker", "node", "address", "pid",
+"joined_at", "left_at", "why", "attempts", "answered", "failures": {kind: number}, "mean_s", "cpu_s"}, …].
+
 An evaluation whose calls were offered tools has these keys beside:
 
     "models":   [{…, "steps", "tool_calls", "tool_errors", "tool_s"}, …],
@@ -151,6 +154,8 @@ def render_json(reader: Reader, out: TextIO, *, short: bool = False, full: bool 
             _write_list(out, name, map(_dump, getattr(overview, name)))
         if overview.changes:
             _write_list(out, "changes", map(_dump, overview.changes))
+        if overview.workers:
+            _write_list(out, "workers", map(_dump, overview.workers))
         if overview.tools is not None:
             _write_list(out, "tools", map(_dump, overview.tools.tools))
         out.write(f',\n"schema": {_dump(validation(reader))}')

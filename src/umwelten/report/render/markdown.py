@@ -24,6 +24,7 @@ from umwelten.report.render import agreement_section, schema_section, tools_sect
 from umwelten.report.render.markdown_text import cell, code_block, table
 from umwelten.report.render.schema_section import summary_of
 from umwelten.report.render.scores_markdown import write_scores
+from umwelten.report.render.worker_rows import HEAD, worker_rows
 from umwelten.report.schema_fields import Field, Record, compact, fields_of, record_of, schema_of
 from umwelten.report.status_words import status_text
 from umwelten.store.reader import Reader
@@ -210,6 +211,9 @@ def _time(overview: Overview, out: TextIO) -> None:
         out.write("## Changed while it ran\n\n")
         made = ((cell(row.at), cell(row.words), cell(row.by)) for row in overview.changes)
         table(out, ("at", "change", "by"), made)
+    if overview.workers:
+        out.write("## Workers\n\n")
+        table(out, HEAD, (tuple(map(cell, row)) for row in worker_rows(overview)), numbers_from=4)
     if overview.attributions:
         out.write("## What each lane waited for\n\n")
         waits = (

@@ -26,6 +26,7 @@ from umwelten.report.render import (
 from umwelten.report.render.evaluation_part import ReportSection
 from umwelten.report.render.markup import section, table, text
 from umwelten.report.render.tools_section import tools_as_html
+from umwelten.report.render.worker_rows import HEAD, worker_rows
 from umwelten.report.status_words import status_text
 from umwelten.text import formatting
 
@@ -53,6 +54,7 @@ def all_of(
         '<div id="timelines" class="plots"></div>\n',
         _throttling(parts),
         _attempts(parts),
+        _workers(parts),
         _lane_waits(parts),
     )
     yield section("more", "What more would cost", _projection(parts))
@@ -236,6 +238,16 @@ def _attempts(parts: Sequence[ReportSection]) -> str:
     return _subsection(
         "What the time in flight went to", table(head, rows, name="Attempts", words=len(head) - 3)
     )
+
+
+def _workers(parts: Sequence[ReportSection]) -> str:
+    rows = [
+        [*_evaluation_cell(part, parts), *map(text, row)]
+        for part in parts
+        for row in worker_rows(part.overview)
+    ]
+    head = [*_evaluation_head(parts), *HEAD]
+    return _subsection("What each worker did", table(head, rows, name="Workers", words=len(head) - 3))
 
 
 def _lane_waits(parts: Sequence[ReportSection]) -> str:
