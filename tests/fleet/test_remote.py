@@ -299,7 +299,32 @@ def test_garbage_for_a_worker_breaks_off_what_it_does() -> None:
         assert _failure((await task).outcome).kind is FailureKind.LOST
         assert fleet.runners[0].cancelled == 1
         assert len(fleet.warnings) == 1
+        fleet.runners[0].set_keys = None  # type: ignore[method-assign,assignment]  # a fault of ours
+        fleet.carrier.send(1, m.encode([m.Keys(values={"KEY": "sk-secret"})]))
+        await asyncio.sleep(0.1)
+        assert "TypeError" in fleet.warnings[1]
+        assert "secret" not in fleet.warnings[1]
         assert _text((await fleet.start(2)).outcome) == "answer"
+        await fleet.remote.close()
+
+    play(main)
+
+
+def test_a_fault_of_ours_at_the_end_of_an_attempt_ends_no_run() -> None:
+    async def keep(runner: TestRunner, call: Call, assigned: AssignedCall, on_text: OnText) -> str:
+        runner.host.keep([(b"hash", b"text")])
+        await asyncio.sleep(1.0)
+        return "answer"
+
+    def fail(contents: object) -> None:
+        raise OSError("disk full")
+
+    async def main() -> None:
+        fleet = Fleet(keep, workers=1, keep=fail)
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        await fleet.remote.open()
+        assert _failure((await fleet.start(1)).outcome).kind is FailureKind.LOST
+        assert "disk full" in fleet.warnings[0]
         await fleet.remote.close()
 
     play(main)

@@ -252,6 +252,9 @@ class RemoteRunner:
                     handler(member, message)
         except msgspec.MsgspecError as error:
             self._on_garbled(member, str(error))
+        except Exception as error:  # noqa: BLE001 - whoever carries frames must go on
+            self._loop.call_exception_handler({"message": "a frame of a worker", "exception": error})
+            self._on_garbled(member, repr(error))
 
     def on_leave(self, worker: int, why: str) -> None:
         """Give up the attempts of a worker that is gone."""

@@ -38,6 +38,7 @@ from umwelten.fleet.messages import (
     Setup,
     Supplied,
     Supply,
+    ToWorker,
     Wanted,
     completion_of,
     decode_to_worker,
@@ -126,29 +127,37 @@ class Worker:
         if self._is_leaving:
             return
         try:
-            messages = decode_to_worker(frame)
-        except msgspec.MsgspecError as error:
+            late_s = 0.0
+            for message in decode_to_worker(frame):
+                if type(message) is Ping:
+                    late_s = self._hear(message)
+                else:
+                    self._handle(message, late_s)
+        except Exception as error:  # noqa: BLE001 - whoever carries frames must go on
             self._break_off()
-            self.say(Garbled(why=str(error)))
-            return
-        late_s = 0.0
-        for message in messages:
-            if type(message) is Ping:
-                now = self._loop.time()
-                late_s = self._hearing.hear(message.sent_at, now)
-                if now - self._load_at >= LOAD_S:
-                    self._say_load(now)
-            elif type(message) is Assignment and self._hearing.is_late(late_s):
-                self._forget_once(message)
-                self.say(Expired(n=message.n))
-            elif type(message) is Setup:
-                self._start(self._set_up(message))
-            elif type(message) is Leave:
-                self._start(self._leave())
-            elif self._runner is None and type(message) is not Supply:
-                self._early.append(message)
-            elif (handler := self._handlers.get(type(message))) is not None:
-                handler(message)
+            # A value of a message may be a key: of faults of ours, only the kind is told.
+            is_garbage = isinstance(error, msgspec.MsgspecError)
+            self.say(Garbled(why=str(error) if is_garbage else type(error).__name__))
+
+    def _hear(self, ping: Ping) -> float:
+        now = self._loop.time()
+        late_s = self._hearing.hear(ping.sent_at, now)
+        if now - self._load_at >= LOAD_S:
+            self._say_load(now)
+        return late_s
+
+    def _handle(self, message: ToWorker, late_s: float) -> None:
+        if type(message) is Assignment and self._hearing.is_late(late_s):
+            self._forget_once(message)
+            self.say(Expired(n=message.n))
+        elif type(message) is Setup:
+            self._start(self._set_up(message))
+        elif type(message) is Leave:
+            self._start(self._leave())
+        elif self._runner is None and type(message) is not Supply:
+            self._early.append(message)
+        elif (handler := self._handlers.get(type(message))) is not None:
+            handler(message)
 
     async def frames(self, wait_s: float) -> bytes:
         """Return what there is to say once it is due; after `wait_s` nothing, a sign of life."""
