@@ -15,6 +15,8 @@ import pytest
 
 from corpus import office, pdfs, pictures
 from store.making import never, record, reply, spec
+from umwelten.fleet import shipments
+from umwelten.fleet.messages import Forget, Supply
 from umwelten.inputs import scan
 from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.content import Content
@@ -101,6 +103,29 @@ def test_after_the_first_files_all_go_along_without_being_asked_for(
             before = len(both.supplies())
             await both.both(call_about(found, number))
             assert len(both.supplies()) == before == 6
+
+    run(main)
+
+
+def test_a_worker_forgets_inputs_beyond_so_many_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "files").mkdir()
+    for number in range(3):
+        (tmp_path / "files" / f"{number}.txt").write_text("Some words." * 100)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shipments, "KEPT_BYTES", 2_500)
+
+    async def main() -> None:
+        async with pair(tmp_path, Case(WORDS), worker_folder=tmp_path / "elsewhere") as both:
+            for number, found in enumerate(scan(Path("files")), start=1):
+                await both.both(call_about(found, number))
+            async with asyncio.timeout(5):
+                while not any(isinstance(message, Forget) for message in both.carrier.sent):
+                    await asyncio.sleep(0.02)
+            (forget,) = (message for message in both.carrier.sent if isinstance(message, Forget))
+            first = next(message for message in both.carrier.sent if isinstance(message, Supply))
+            assert forget.keys == (first.key,), "the one that was unused for longest"
 
     run(main)
 
@@ -213,7 +238,8 @@ def test_values_from_beside_the_inputs_stay_with_the_coordinator(tmp_path: Path,
 
 def test_attachments_and_uploads(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
-    (tmp_path / "files" / "a.png").write_bytes(pictures.saved(pictures.noisy((40, 40)), "PNG"))
+    (tmp_path / "files" / "a.pdf").write_bytes(pdfs.text([f"Page {page}." for page in range(30)]))
+    (tmp_path / "files" / "b.png").write_bytes(pictures.saved(pictures.drawn(), "PNG"))
     (tmp_path / "logo.png").write_bytes(pictures.saved(pictures.drawn(), "PNG"))
     (tmp_path / "notes.txt").write_text("Some notes.")
 
@@ -230,10 +256,12 @@ def test_attachments_and_uploads(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with pair(tmp_path, case) as both:
-            (found,) = scan(tmp_path / "files")
-            for model in (1, 2, 2):
+            document, picture = scan(tmp_path / "files")
+            for found, model in ((picture, 1), (document, 2)):
                 result = await both.both(call_about(found, model=model))
                 assert isinstance(result.outcome, Reply), result.outcome
+            bodies = [record.body or "" for record in both.server.ledger.records]
+            assert any("fileUri" in body or "file_uri" in body for body in bodies), "it was uploaded"
             assert both.kept["workers"] == both.kept["here"]
 
     run(main)
@@ -375,16 +403,21 @@ def test_streamed_text_arrives_in_pieces(tmp_path: Path) -> None:
     ],
     ids=["429", "500", "401", "empty", "odd text", "uncounted", "cut input"],
 )
-def test_errors_and_odd_answers(tmp_path: Path, behaviour: Behaviour) -> None:
+def test_errors_and_odd_answers_about_a_file_that_was_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour
+) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "a.txt").write_text("many different words follow here " * 500)
+    monkeypatch.chdir(tmp_path)
 
     async def main() -> None:
-        async with pair(tmp_path, Case(WORDS, profile=Profile(default=behaviour))) as both:
-            (found,) = scan(tmp_path / "files")
+        case = Case(WORDS, profile=Profile(default=behaviour))
+        async with pair(tmp_path, case, worker_folder=tmp_path / "elsewhere") as both:
+            (found,) = scan(Path("files"))
             result = await both.both(call_about(found))
             assert "test-key" not in repr(result)
-            assert both.notes["workers"] == both.notes["here"]
+            assert both.notes["workers"][1:] == both.notes["here"], "after where the file comes from"
+            assert both.supplies() == ["file"]
 
     run(main)
 

@@ -18,7 +18,13 @@ from umwelten.fleet.interfaces import NothingSent
 from umwelten.fleet.packing import pack, unpack
 from umwelten.fleet.worker_keys import KeyRing, SecretPlace
 from umwelten.fleet.worker_runner import HttpWorkerRunner
-from umwelten.fleet.worker_setup import PackedSpelling, WorkerSetup, check_targets, packed_spelling
+from umwelten.fleet.worker_setup import (
+    PackedSpelling,
+    WorkerSetup,
+    check_targets,
+    loopback_notes,
+    packed_spelling,
+)
 from umwelten.phrases import by_name
 from umwelten.types import Call, ModelRef, Prompt, Reply, RequestSettings, Secret
 from workerkit import Case, pair, run
@@ -135,6 +141,16 @@ def test_models_of_this_machine_alone_are_refused_by_name() -> None:
 
     with pytest.raises(UsageError, match="local:qwen3-4b"):
         check_targets({1: Target()})  # type: ignore[dict-item]
+
+
+def test_an_address_of_each_machine_itself_is_told(tmp_path: Path) -> None:
+    async def main() -> None:
+        case = Case(WORDS, environ={"OPENAI_BASE_URL": "https://llm.example.com/v1"}, models=EVERY[:2])
+        async with pair(tmp_path, case) as both:
+            (note,) = loopback_notes(both.targets)
+            assert note.startswith(f"google is reached at http://127.0.0.1:{both.server.port}")
+
+    run(main)
 
 
 class Host:

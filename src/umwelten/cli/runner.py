@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import os
 import shlex
 import sys
@@ -15,6 +13,7 @@ from typing import NoReturn, Protocol
 import click
 import msgspec
 
+from umwelten.attempts.memory import settle_memory
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.interrupts import INTERRUPTED, interrupts
 from umwelten.cli.next_steps import next_steps, on_evaluation
@@ -43,7 +42,6 @@ from umwelten.threads import new_event_loop
 from umwelten.types import FrozenStruct
 
 GRACE_S = 10.0
-_M_MMAP_THRESHOLD = -3
 EXIT = {RunStatus.COMPLETE: 0, RunStatus.FAILED: 1, RunStatus.STOPPED: 3, RunStatus.INTERRUPTED: INTERRUPTED}
 
 
@@ -74,7 +72,7 @@ def execute(
         observers[2:2] = [answers, _Earlier(evaluation, answers)]
     for text in notes:
         progress(Note(text=evaluation.settings.conceal(spell(text, as_flag))))
-    _settle_memory()
+    settle_memory()
     try:
         result = _run(evaluation, progress, observers, only)
     finally:
@@ -123,7 +121,7 @@ def run_some(
     progress = make(look.progress, stderr=sys.stderr, verbose=look.verbose, debug=look.debug, tally=tally)
     for text in notes:
         progress(Note(text=evaluation.settings.conceal(spell(text, as_flag))))
-    _settle_memory()
+    settle_memory()
     try:
         return _run(evaluation, progress, [tally, progress], only), tally
     finally:
@@ -188,20 +186,6 @@ def _without_schema(summary: RunSummary) -> RunSummary:
         for some in (summary.failures, summary.failure_groups)
     )
     return msgspec.structs.replace(summary, failures=failures, failure_groups=groups)
-
-
-def _settle_memory() -> None:
-    """What was imported stays, so the collector need not look at it again; large blocks go back at once."""
-    gc.freeze()
-    gc.enable()
-    # Calls make many objects and hardly any cycles: at the usual pace, collecting takes a tenth of the time.
-    gc.set_threshold(20_000, 20, 50)
-    if sys.platform == "linux":
-        import ctypes
-
-        # Left alone, glibc keeps blocks of 20 MB for later once it has seen some, and they add up.
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 class _Earlier:

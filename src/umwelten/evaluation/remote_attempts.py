@@ -18,7 +18,7 @@ from umwelten.fleet.ray_carrier import RayCarrier
 from umwelten.fleet.remote import RemoteRunner
 from umwelten.fleet.supplies import InputSupplies, same_worker
 from umwelten.fleet.worker_keys import key_variables, keys_to_ship
-from umwelten.fleet.worker_setup import pack_setup
+from umwelten.fleet.worker_setup import loopback_notes, pack_setup
 from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.records import WorkerRecord
 
@@ -77,6 +77,9 @@ class RemoteAttempts:
         except BaseException:
             await self._conversions.close()
             raise
+        if choice.address:
+            for text in loopback_notes(parts.targets):
+                parts.observer(Note(text=text, level=NoteLevel.WARNING))
         return self
 
     @property

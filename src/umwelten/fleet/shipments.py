@@ -17,14 +17,22 @@ KEPT_S = 60.0
 """How long a worker keeps an input that no call under way needs: calls of the same file by other models
 and repeats mostly follow soon."""
 
+KEPT_BYTES = 64_000_000
+"""Bytes of such inputs that a worker keeps; beyond, those go first that were unused for longest. Fifty
+pictures of a megabyte a second would be 3 GB within a minute."""
+
 
 class _Shipment:
-    """An input at a worker: its name there, the calls under way that need it, when the last one ended."""
+    """An input at a worker: its name there, the calls under way that need it, when the last one ended.
 
-    __slots__ = ("arranged", "idle_since", "name", "uses")
+    `size` in bytes is 0 until it was read.
+    """
+
+    __slots__ = ("arranged", "idle_since", "name", "size", "uses")
 
     def __init__(self, name: str, arranged: asyncio.Task[None]) -> None:
         self.name, self.arranged, self.uses, self.idle_since = name, arranged, 0, 0.0
+        self.size = 0
 
 
 class Shipments:
@@ -73,9 +81,9 @@ class Shipments:
             shipment.idle_since = asyncio.get_running_loop().time()
 
     def forget(self, now: float) -> None:
-        """Have workers forget what was long unused."""
+        """Have workers forget what was long unused, or is too much."""
         for worker, shipments in self._at.items():
-            unused = [key for key, s in shipments.items() if not s.uses and now - s.idle_since > KEPT_S]
+            unused = _too_long_unused(shipments, now)
             if not unused:
                 continue
             names = tuple(shipments.pop(key).name for key in unused)
@@ -114,6 +122,8 @@ class Shipments:
             loading = self._loading[key] = asyncio.get_running_loop().create_task(self._load(key, call))
             loading.add_done_callback(lambda task: self._loading.pop(key, None))
         supply = await asyncio.shield(loading)
+        if (shipment := self._at.get(worker, {}).get(key)) is not None and shipment.name == name:
+            shipment.size = len(supply.data)
         self._carrier.ship(worker, name, encode([msgspec.structs.replace(supply, key=name)]))
 
     async def _load(self, key: str, call: Call) -> Supply:
@@ -121,3 +131,16 @@ class Shipments:
             return await self._supplies.load(call, key)
         except Exception as error:  # noqa: BLE001 - the attempt says so; nobody else would hear of it
             return Supply(key=key, form="missing", data=f"umwelten failed on this input: {error!r}".encode())
+
+
+def _too_long_unused(shipments: dict[str, _Shipment], now: float) -> list[str]:
+    """Return the keys of what a worker is to forget."""
+    unused = [(shipment.idle_since, key) for key, shipment in shipments.items() if not shipment.uses]
+    size = sum(shipments[key].size for _, key in unused)
+    found = []
+    for idle_since, key in sorted(unused):
+        if size <= KEPT_BYTES and now - idle_since <= KEPT_S:
+            break
+        size -= shipments[key].size
+        found.append(key)
+    return found

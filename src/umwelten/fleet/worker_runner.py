@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 
 from umwelten.attempts.dropped_fields import DroppedFields
+from umwelten.attempts.memory import settle_memory
 from umwelten.attempts.open_files import attempt_room, raise_file_limit
 from umwelten.attempts.outcome_check import OutcomeCheck
 from umwelten.attempts.proxies import check_proxy
@@ -44,6 +45,7 @@ _REMEMBERED = 20_000
 def make_worker(place: WorkerPlace) -> Worker:
     """Return a worker for a carrier; within an event loop."""
     raise_file_limit()
+    settle_memory()
     return Worker(build_runner, place=place)
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from umwelten.attempts.target import Target
 from umwelten.config.options import BY_KEY, OPTIONS
+from umwelten.config.private_networks import is_loopback
 from umwelten.config.settings import Settings
 from umwelten.errors import InputError, UsageError
 from umwelten.fleet.packed_content import PackedError, pack_error, pack_parts, unpack_error, unpack_parts
 from umwelten.fleet.packing import pack
 from umwelten.fleet.wire_turns import WirePart
-from umwelten.fleet.worker_keys import SecretPlace, address_place, key_place
+from umwelten.fleet.worker_keys import SecretPlace, address_place, endpoints_of, key_place
 from umwelten.phrases import Phrase, Spelling
 from umwelten.pricing import Price, PriceBook, RequestTerms
 from umwelten.providers.capabilities import Capabilities
@@ -211,6 +213,16 @@ def check_targets(targets: Mapping[int, Target]) -> None:
             Phrase("Leave out {option:engine}, or have a server ask it, such as ollama:gemma3:12b."),
             argument="engine",
         )
+
+
+def loopback_notes(targets: Mapping[int, Target]) -> list[str]:
+    """Return what to say of servers whose addresses mean another machine on each node of a cluster."""
+    at = {one.base_url: one.vendor.name for one in endpoints_of(targets)}
+    return [
+        f"{name} is reached at {base_url}: on each node of the cluster that is the node itself"
+        for base_url, name in at.items()
+        if is_loopback(urlsplit(base_url).hostname or "")
+    ]
 
 
 def _packed_endpoint(endpoint: Endpoint, settings: Settings) -> PackedEndpoint:
