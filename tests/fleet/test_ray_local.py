@@ -3,82 +3,92 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from umwelten.fleet.carrier import WorkerPlace
+from raykit import Heard, of_session, until
 from umwelten.fleet.ray_carrier import RayCarrier
 
 pytest.importorskip("ray")
+if not Path("/proc/self/stat").exists():
+    pytest.skip("looks for processes in /proc", allow_module_level=True)
+
+KEY = "sk-marked-0123456789"
+SENT_KEY = "sk-marked-sent"
+COORDINATOR = """
+import asyncio, os, sys
+sys.path.insert(0, sys.argv[1])
+from raykit import Heard
+from umwelten.fleet.ray_carrier import RayCarrier
+
+async def main():
+    heard = Heard()
+    await RayCarrier(None, 1, maker="ray_echo:Echo").open(heard)
+    print(heard.joined[1].pid, flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
 
 
-class Heard:
-    """A listener that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.joined: dict[int, WorkerPlace] = {}
-        self.left: dict[int, str] = {}
-        self.frames: dict[int, list[bytes]] = {}
-        self.signs = 0
-
-    def on_join(self, worker: int, place: WorkerPlace) -> None:
-        self.joined[worker] = place
-
-    def on_frame(self, worker: int, frame: bytes) -> None:
-        self.signs += 1
-        self.frames.setdefault(worker, []).append(frame)
-
-    def on_leave(self, worker: int, why: str) -> None:
-        self.left[worker] = why
-
-    def words(self, worker: int) -> list[bytes]:
-        return b" ".join(frame for frame in self.frames.get(worker, []) if frame).split()
+@pytest.fixture(autouse=True)
+def _path(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = (str(Path(__file__).parent), os.environ.get("PYTHONPATH", ""))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():
-            await asyncio.sleep(0.01)
+def folder_of(worker: int) -> Path:
+    """Return the folder of the cluster that has a process."""
+    variables = Path(f"/proc/{worker}/environ").read_bytes().split(b"\0")
+    (token,) = [each for each in variables if each.startswith(b"RAY_AUTH_TOKEN_PATH=")]
+    return Path(os.fsdecode(token).partition("=")[2]).parent
 
 
-def of_session(session: int) -> list[int]:
-    """Return the processes of a session."""
+def holders(secret: str, folder: Path, processes: list[int]) -> list[Path]:
+    """Return files of a cluster, and of its processes, that have a secret."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    for process in processes:
+        files += [Path(f"/proc/{process}/environ"), Path(f"/proc/{process}/cmdline")]
     found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append(int(entry.name))
+    for path in files:
+        try:
+            if secret.encode() in path.read_bytes():
+                found.append(path)
+        except OSError:  # it ended
+            continue
     return found
 
 
-async def run(capfd: pytest.CaptureFixture[str]) -> None:
+async def run() -> None:
     heard = Heard()
     carrier = RayCarrier(None, 2, maker="ray_echo:Echo", hidden=("A_KEY",))
     await carrier.open(heard)
-    sessions = {os.getsid(place.pid) for place in heard.joined.values()}
     try:
+        session, folder = os.getsid(heard.joined[1].pid), folder_of(heard.joined[1].pid)
         assert sorted(heard.joined) == [1, 2]
         numbers = [str(number).encode() for number in range(500)]
         for number in numbers:
             carrier.send(1, number)
-        await until(lambda: len(heard.words(1)) == 500)
-        assert heard.words(1) == numbers
+        await until(lambda: heard.words(1) == numbers)
 
         large = b"x" * 3_000_000
         carrier.ship(1, "a", large)
         carrier.ship(2, "a", large)
         await until(lambda: heard.words(1)[-1:] == [large] == heard.words(2)[-1:])
+        carrier.forget("a")
 
+        carrier.send(2, SENT_KEY.encode())
         carrier.send(2, b"env A_KEY")
         carrier.send(2, b"env RAY_AUTH_MODE")
         await until(lambda: heard.words(2)[-1:] == [b"token"])
-        assert heard.words(2)[-3:] == [b"not", b"set", b"token"]
+        assert heard.words(2)[-4:] == [SENT_KEY.encode(), b"not", b"set", b"token"]
+        processes = of_session(session)
+        assert len(processes) > 4
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert holders(KEY, folder, processes) == holders(SENT_KEY, folder, processes) == []
 
         os.kill(heard.joined[1].pid, signal.SIGKILL)
         await until(lambda: 1 in heard.left)
@@ -88,27 +98,32 @@ async def run(capfd: pytest.CaptureFixture[str]) -> None:
         await until(lambda: heard.words(3) == [b"new"])
         assert list(heard.left) == [1]
 
-        signs = heard.signs
-        await until(lambda: heard.signs > signs + 1)
+        signs = heard.signs(2)
+        await until(lambda: heard.signs(2) > signs + 1)
         for worker in (2, 3):
             carrier.send(worker, b"leave")
     finally:
-        await carrier.close(60.0)
-    for session in sessions:
-        await until(lambda session=session: of_session(session) == [])
-    assert "".join(capfd.readouterr()) == ""
+        await carrier.close(20.0)
+    assert of_session(session) == []
+    assert not folder.exists()
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 def test_frames_workers_that_die_and_the_end(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join((str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")))
-    )
-    monkeypatch.setenv("A_KEY", "secret")
-    folders = set(Path("/tmp").glob("umw-*"))
+    monkeypatch.setenv("A_KEY", KEY)
     handler = signal.getsignal(signal.SIGTERM)
-    asyncio.run(run(capfd))
+    asyncio.run(run())
     assert signal.getsignal(signal.SIGTERM) == handler
-    assert set(Path("/tmp").glob("umw-*")) <= folders
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_nothing_is_left_of_a_run_that_was_killed() -> None:
+    command = (sys.executable, "-c", COORDINATOR, str(Path(__file__).parents[1]))
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as coordinator:
+        assert coordinator.stdout is not None
+        worker = int(coordinator.stdout.readline())
+        session, folder = os.getsid(worker), folder_of(worker)
+        assert folder.exists()
+        coordinator.kill()
+    asyncio.run(until(lambda: of_session(session) == [] and not folder.exists()))

@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import warnings
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +23,16 @@ from typing import Any, TypeVar
 from umwelten.errors import UmweltenError, UsageError
 from umwelten.fleet.carrier import Listener, WorkerPlace
 from umwelten.fleet.messages import LARGEST_FRAME
+from umwelten.fleet.ray_address import (
+    connection_error,
+    first_line,
+    known_address,
+    no_answer,
+    reach,
+    token_note,
+)
 from umwelten.fleet.ray_cluster import LOOPBACK, LocalCluster, start_cluster
+from umwelten.fleet.ray_link import Link
 from umwelten.fleet.ray_worker import WorkerActor
 from umwelten.version import __version__
 
@@ -42,8 +51,7 @@ _KEPT_BYTES = 64 << 20
 _POLL_S = 0.5
 """A worker with nothing to say answers after so long: a sign of life. Attempts of one that is silent for more
 than a second say nothing about their provider (`membership.AWAY_S`)."""
-_REACH_S = 3.0
-_CONNECT_S = 30.0
+_CONNECT_S = 20.0
 """Ray connects within 1 s. Where a cluster is not what it was, it tries for minutes."""
 _JOIN_S = 60.0
 """Workers are ready after 1 to 5 s; with packages to install, or on a machine under load, later."""
@@ -52,39 +60,8 @@ _BROKEN_S = 2.0
 once, and Ray says that a machine is gone only after 13 s."""
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
-_SHUTDOWN_S = 5.0
-
-
-class _Channel:
-    """What was sent to a worker, until it is known to have arrived."""
-
-    def __init__(self, take: Any, number: int) -> None:
-        self._take, self._channel = take, number
-        self._sent = 0
-        self._untaken: deque[tuple[int, Any]] = deque()
-
-    def send(self, frame: Any) -> None:
-        self._sent += 1
-        self._untaken.append((self._sent, frame))
-        self._take.remote(self._channel, self._sent, frame)
-
-    def taken(self, number: int) -> None:
-        while self._untaken and self._untaken[0][0] <= number:
-            self._untaken.popleft()
-
-    def send_again(self) -> None:
-        for number, frame in self._untaken:
-            self._take.remote(self._channel, number, frame)
-
-
-class _Link:
-    """A worker's actor, and what goes there and back."""
-
-    def __init__(self, number: int, actor: Any, place: WorkerPlace) -> None:
-        self.number, self.actor, self.place = number, actor, place
-        take = actor.take.options(num_returns=0)
-        self.frames, self.supplies = _Channel(take, 0), _Channel(take, 1)
-        self.heard = 0
+_SHUTDOWN_S = 15.0
+"""Ray takes 0.3 s to disconnect, many times that on a machine under load."""
 
 
 class RayCarrier:
@@ -111,7 +88,7 @@ class RayCarrier:
         self._cluster: LocalCluster | None = None
         self._listener: Listener | None = None
         self._is_connected = self._is_closing = False
-        self._links: dict[int, _Link] = {}
+        self._links: dict[int, Link] = {}
         self._last = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stored: OrderedDict[str, tuple[int, asyncio.Task[Any]]] = OrderedDict()
@@ -176,18 +153,19 @@ class RayCarrier:
             await self._cluster.wait_until_ready()
             address, variables = self._cluster.address, self._cluster.variables
         else:
-            address = _known_address(self._address)
-            await _reach(address)
+            address = known_address(self._address)
+            await reach(address)
+        # Ray looks for a token by itself only where it finds the cluster by itself.
+        given = self._address if self._address == "auto" else address
         self._is_connected = True
         try:
-            await _in_daemon_thread(lambda: _init(address, variables), _CONNECT_S)
+            await _in_daemon_thread(lambda: _init(given, variables), _CONNECT_S)
         except TimeoutError:
-            raise UmweltenError(
-                f"no Ray cluster answered at {address} within {_CONNECT_S:.0f} s",
-                "Look at it with 'ray status', or start it anew.",
-            ) from None
+            raise no_answer(address, _CONNECT_S) from None
         except Exception as error:
-            raise _connection_error(address, error) from error
+            raise connection_error(address, error) from error
+        if self._cluster is None and (note := token_note(address)):
+            self._note(note)
 
     # --- workers ----------------------------------------------------------------------------------
 
@@ -215,7 +193,7 @@ class RayCarrier:
                 raise _worker_error(error) from error
             raise
         self._last += 1
-        link = _Link(self._last, actor, place)
+        link = Link(self._last, actor, place)
         self._links[link.number] = link
         assert self._listener is not None
         self._listener.on_join(link.number, link.place)
@@ -224,15 +202,14 @@ class RayCarrier:
     async def _too_few(self, joined: int) -> UmweltenError:
         import ray
 
-        cpus = await asyncio.to_thread(ray.available_resources)
-        free = cpus.get("CPU", 0.0)
+        cpus = (await asyncio.to_thread(ray.cluster_resources)).get("CPU", 0.0)
         return UsageError(
             f"{joined} of {self._workers} workers could start within {self._join_s:.0f} s: "
-            f"the cluster has {free:g} free CPUs, and a worker takes {_WORKER_CPUS:g}",
+            f"the cluster has {cpus:g} CPUs, free or not, and a worker takes {_WORKER_CPUS:g}",
             "Use fewer workers (--workers), add machines to the cluster, or wait until it is free.",
         )
 
-    async def _listen(self, link: _Link) -> None:
+    async def _listen(self, link: Link) -> None:
         """Hear a worker until it is gone, then start another."""
         assert self._listener is not None
         why = await self._hear(link)
@@ -243,7 +220,7 @@ class RayCarrier:
         _kill(link.actor)
         await self._replace()
 
-    async def _hear(self, link: _Link) -> str:
+    async def _hear(self, link: Link) -> str:
         """Pass on what a worker says until it is gone; returns why it is."""
         from ray import exceptions
 
@@ -262,7 +239,7 @@ class RayCarrier:
             except exceptions.RayActorError:
                 return "its process ended"
             except exceptions.RayError as error:
-                return f"it failed: {_first_line(error)}"
+                return f"it failed: {first_line(error)}"
             link.frames.taken(frames)
             link.supplies.taken(supplies)
             if broken_at is not None:
@@ -339,7 +316,7 @@ def run_head() -> None:
         object_store_memory=_STORE_BYTES,
         include_dashboard=False,
         log_to_driver=False,
-        _temp_dir=str(folder),
+        _temp_dir=str(folder / "ray"),  # which Ray lets everybody write to; `folder` is closed to others
     )
     (folder / "address.new").write_text(context.address_info["gcs_address"])
     (folder / "address.new").rename(folder / "address")
@@ -452,58 +429,11 @@ def _new_actor(maker: str, with_pip: bool) -> Any:
     return actor.remote(maker)
 
 
-def _known_address(address: str) -> str:
-    """Return HOST:PORT of a cluster, looked up for "auto". Raises `UsageError`."""
-    if address != "auto":
-        return address
-    file = Path(os.environ.get("RAY_TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"  # noqa: S108
-    found = os.environ.get("RAY_ADDRESS", "")
-    if not found:
-        with contextlib.suppress(OSError):
-            found = file.read_text().strip()
-    if not found:
-        raise UsageError(
-            "no Ray cluster was started on this machine",
-            "Start one with 'ray start --head', or use --engine ray, which starts one for the run.",
-        )
-    return found
-
-
-async def _reach(address: str) -> None:
-    """See that something listens at an address. Raises `UmweltenError`."""
-    host, _, port = address.rpartition(":")
-    try:
-        if not host or not port.isdigit():
-            raise UsageError(
-                f"{address!r} is no address of a Ray cluster", "Write --engine ray:HOST:PORT or ray:auto."
-            )
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), _REACH_S)
-    except (OSError, TimeoutError, OverflowError) as error:
-        raise UmweltenError(
-            f"no Ray cluster can be reached at {address}: {_first_line(error) or 'no answer'}",
-            "See that it runs there ('ray status'), or start it: ray start --head --port 6379.",
-        ) from None
-    writer.close()
-
-
-def _connection_error(address: str, error: Exception) -> UmweltenError:
-    text = " ".join(str(error).split())
-    return UmweltenError(
-        f"cannot connect to the Ray cluster at {address}: {text}",
-        "Run the same versions of Ray and Python here and there; this process must run on a machine of the "
-        "cluster.",
-    )
-
-
 def _worker_error(error: Exception) -> UmweltenError:
     cause = getattr(error, "cause", None) or error
     if isinstance(cause, ImportError):
         return UsageError(
-            f"a worker cannot import umwelten: {_first_line(cause)}",
+            f"a worker cannot import umwelten: {first_line(cause)}",
             f"Install it on every node: pip install 'umwelten[ray]=={__version__}'; or use --ray-env pip.",
         )
-    return UmweltenError(f"a worker could not be started: {_first_line(cause)}")
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0]
+    return UmweltenError(f"a worker could not be started: {first_line(cause)}")

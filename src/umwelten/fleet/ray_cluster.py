@@ -1,7 +1,7 @@
 """A Ray cluster on this machine for one run: its processes, from their start to their end.
 
 The cluster is started by a process of its own, which is not in the terminal's process group, has no API keys
-in its environment, and ends with this process, however that ends (`tools/mcp/watcher.py`).
+in its environment, and ends with this process, however that ends (`process_watcher`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from umwelten.errors import UmweltenError
 from umwelten.private_files import write_private
 
 _PACKAGE = Path(__file__).parents[1]
-_WATCHER = _PACKAGE / "tools" / "mcp" / "watcher.py"
+_WATCHER = _PACKAGE / "process_watcher.py"
 _HEAD = "from umwelten.fleet.ray_carrier import run_head; run_head()"
 _START_S = 60.0
 """Ray starts in 5 to 10 s; on a busy machine it takes several times as long."""
@@ -78,14 +78,13 @@ class LocalCluster:
         self.address = address.read_text().strip()
 
     async def stop(self) -> None:
-        """End all processes and remove their files. Safe to call twice."""
+        """End all processes; their files are removed. Safe to call twice."""
         self.kill()
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
         with contextlib.suppress(subprocess.TimeoutExpired):
             await asyncio.to_thread(self._process.wait, _END_S)
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     def _last_line(self) -> str:
         with contextlib.suppress(OSError):
@@ -107,6 +106,7 @@ def start_cluster(cpus: int, hidden: Collection[str]) -> LocalCluster:
                 process = subprocess.Popen(
                     (
                         *(sys.executable, "-I", "-S", str(_WATCHER), str(ended), str(os.getpid())),
+                        str(folder),
                         *(sys.executable, "-P", "-c", _HEAD, str(folder), str(cpus)),
                     ),
                     stdin=subprocess.DEVNULL,

@@ -26,7 +26,7 @@ from umwelten import child_processes
 from umwelten.errors import ConfigError
 from umwelten.tools.mcp.settings import PASSED_ON, McpSettings
 
-_SCRIPT = Path(__file__).with_name("watcher.py")
+_SCRIPT = Path(child_processes.__file__).with_name("process_watcher.py")
 _LONGEST_LINE = 64 << 20
 """Bytes of one message: far more than any model is told, and room for an image that is not shown."""
 _END_S = 5.0
@@ -194,7 +194,7 @@ async def start_process(settings: McpSettings) -> ServerProcess:
     try:
         process = subprocess.Popen(  # noqa: ASYNC220 - it takes milliseconds, in a thread of its own
             (
-                *(sys.executable, "-I", "-S", str(_SCRIPT), str(ended), str(os.getpid())),
+                *(sys.executable, "-I", "-S", str(_SCRIPT), str(ended), str(os.getpid()), ""),
                 *(program, *settings.command[1:]),
             ),
             bufsize=0,

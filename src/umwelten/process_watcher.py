@@ -1,12 +1,12 @@
-"""The process between umwelten and an MCP server: it ends the server, and all that this started.
+"""The process between umwelten and a program that it starts: it ends the program, and all that this started.
 
-`process.py` starts it as a script, never imported by umwelten: `watcher.py LIFELINE PARENT PROGRAM …`. It
-imports nothing of umwelten, so it starts fast. The server gets its stdin, stdout, stderr and environment, so
-that nothing is copied on the way.
+It is started as a script, never imported: `process_watcher.py LIFELINE PARENT FOLDER PROGRAM …`. It imports
+nothing of umwelten, so it starts fast. The program gets its stdin, stdout, stderr and environment, so that
+nothing is copied on the way. FOLDER is removed at the end, "" for none.
 
 Only umwelten holds the other end of the pipe LIFELINE, so its end means that umwelten is done with the
-server, or is gone, whatever killed it. The server, whose stdin ends then as well, has `_GRACE_S` to end, and
-`_AFTER_TERM_S` after SIGTERM; then its whole process group is killed. SIGTERM to the watcher: at once.
+program, or is gone, whatever killed it. The program, whose stdin ends then as well, has `_GRACE_S` to end,
+and `_AFTER_TERM_S` after SIGTERM; then its whole process group is killed. SIGTERM to the watcher: at once.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class _Signals:
 
 
 def main() -> None:
-    """Run the server until it ends, the lifeline or the parent does, or SIGTERM comes."""
-    lifeline, parent, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    """Run the program until it ends, the lifeline or the parent does, or SIGTERM comes."""
+    lifeline, parent, folder, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]
     signals = _Signals()
     _exit_with_parent(parent)
     server = _start(command, lifeline)
@@ -67,6 +67,10 @@ def main() -> None:
         _redirect_to_null(stream)
     status = _wait(server, lifeline, parent, signals)
     _sweep(server)
+    if folder:
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(status)
 
 

@@ -1,0 +1,86 @@
+"""The address of a Ray cluster that runs: where it is, and what there is to say if it cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+from umwelten.errors import UmweltenError, UsageError
+
+_REACH_S = 3.0
+_LAST_PORT = 65535
+_ASKED = "If it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH here, too."
+
+
+def known_address(address: str) -> str:
+    """Return HOST:PORT of a cluster, looked up for "auto" as Ray does. Raises `UsageError`."""
+    if address != "auto":
+        found, where = address, ""
+    elif found := os.environ.get("RAY_ADDRESS", ""):
+        where = " (in the variable RAY_ADDRESS)"
+    else:
+        file = Path(os.environ.get("RAY_TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"  # noqa: S108
+        with contextlib.suppress(OSError):
+            found = file.read_text().strip()
+        where = f" (in {file})"
+    if not found:
+        raise UsageError(
+            "no Ray cluster was started on this machine",
+            "Start one with 'ray start --head', or use --engine ray, which starts one for the run.",
+        )
+    host, _, port = found.rpartition(":")
+    if not host or "/" in host or not port.isdigit() or int(port) > _LAST_PORT:
+        raise UsageError(
+            f"{found!r}{where} is no address of a Ray cluster", "Write --engine ray:HOST:PORT or ray:auto."
+        )
+    return found
+
+
+async def reach(address: str) -> None:
+    """See that something listens at HOST:PORT. Raises `UmweltenError`."""
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(_REACH_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except OSError as error:  # a timeout, too
+        raise UmweltenError(
+            f"no Ray cluster can be reached at {address}: {first_line(error) or 'no answer'}",
+            "See that it runs there ('ray status'), or start it: ray start --head --port 6379.",
+        ) from None
+    writer.close()
+
+
+def connection_error(address: str, error: Exception) -> UmweltenError:
+    """Return what says that, and why, Ray could not connect."""
+    text = " ".join(str(error).split())
+    if "version mismatch" in text.lower():
+        hint = "Install the same release of Ray, and run the same Python, here and on the cluster."
+    else:
+        hint = f"See that it runs ('ray status'). This process must run on a machine of the cluster. {_ASKED}"
+    return UmweltenError(f"cannot connect to the Ray cluster at {address}: {text}", hint)
+
+
+def no_answer(address: str, after_s: float) -> UmweltenError:
+    """Return what says that nobody answered as Ray does."""
+    return UmweltenError(
+        f"no Ray cluster answered at {address} within {after_s:.0f} s",
+        f"See that it runs there ('ray status'). {_ASKED}",
+    )
+
+
+def token_note(address: str) -> str:
+    """Return what there is to say of a cluster that asks for no token, "" for nothing."""
+    host = address.rpartition(":")[0].strip("[]")
+    if os.environ.get("RAY_AUTH_MODE", "").lower() == "token" or host in ("localhost", "127.0.0.1", "::1"):
+        return ""
+    return (
+        f"the Ray cluster at {address} asks for no token: whoever reaches its ports can run programs on it "
+        "and see what is sent to its workers. Start it with RAY_AUTH_MODE=token."
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says."""
+    return str(error).strip().split("\n")[0]
