@@ -87,8 +87,10 @@ bench-peers: ## other tools for the benchmarks, pinned, each in an environment o
 	$(PYTHON) -m venv .bench/litellm && .bench/litellm/bin/pip install --quiet litellm==1.105.3
 	mkdir -p .bench/promptfoo && npm install --silent --prefix .bench/promptfoo promptfoo@0.121.20
 
-torture: $(VENV)/.tools ## every cut of streams with tools, a thousand kills and 200 of judges, 20,000 hostile files, 5,000 databases, half an hour of soak; writes docs/reliability.md
+torture: $(VENV)/.tools ## every cut of streams with tools, a thousand kills and 200 of judges, 20,000 hostile files, 5,000 databases, 2,000 runs over workers that die, half an hour of soak; writes docs/reliability.md
 	UMWELTEN_TEST_THOROUGH=1 $(BIN)/python -m pytest -q -k in_any_pieces tests/providers/test_tool_calls.py tests/providers/test_tool_calls_openai.py
+	UMWELTEN_TEST_THOROUGH=1 $(BIN)/python -m pytest -q tests/fleet/test_worlds.py
+	$(BIN)/python -m benchmarks.fleet_control
 	$(BIN)/python -m benchmarks.databases
 	$(BIN)/python -m benchmarks.torture --kills 1000 --write-docs
 
