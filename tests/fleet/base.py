@@ -99,7 +99,7 @@ class Fleet:
             setup=b"setup",
             run="run",
             observer=self._observe,
-            on_workers=self.records.append,
+            on_workers=options.pop("on_workers", self.records.append),
             hold=self.held.append,
             on_late=lambda n, result: self.late.append((n, result)),
             **options,

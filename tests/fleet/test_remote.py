@@ -73,6 +73,17 @@ def test_a_worker_of_another_release_ends_the_run_before_it_begins(
     play(main)
 
 
+def test_a_worker_that_is_told_to_end_is_not_taken_for_lost() -> None:
+    async def main() -> None:
+        closed: list[bool] = []
+        fleet = Fleet(on_workers=lambda record: closed.append(fleet.remote.is_closed))
+        await fleet.remote.open()
+        await fleet.remote.close()
+        assert closed == [False, False, True, True]
+
+    play(main)
+
+
 def test_keys_that_workers_lack_are_named_and_sent_only_if_they_are_given() -> None:
     async def refuse() -> None:
         fleet = Fleet(missing=("OPENAI_API_KEY", "MISTRAL_API_KEY"), keys={"MISTRAL_API_KEY": "sk-1"})

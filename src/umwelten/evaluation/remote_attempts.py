@@ -33,7 +33,6 @@ class RemoteAttempts:
         self._parts = parts
         self._engine: Engine | None = None
         self._tell_lane: Callable[[str, float], None] | None = None
-        self._is_closing = False
         self._unstored: list[WorkerRecord] | None = []
         self._known: dict[int, WorkerRecord] = {}
         self._timeout_s = parts.spec.limits.timeout_s
@@ -108,7 +107,6 @@ class RemoteAttempts:
 
     async def close(self) -> None:
         """Let the workers delete uploaded files, then end them and what was started for them."""
-        self._is_closing = True
         try:
             await self.runner.close(_CLOSE_S)
         finally:
@@ -135,7 +133,7 @@ class RemoteAttempts:
         before = self._known.get(record.number)
         self._known[record.number] = record
         if before is None or before.left_at != record.left_at:
-            left = WorkerState.LEFT if self._is_closing else WorkerState.LOST
+            left = WorkerState.LEFT if self.runner.is_closed else WorkerState.LOST
             state = WorkerState.JOINED if record.left_at is None else left
             self._parts.observer(
                 WorkerChanged(

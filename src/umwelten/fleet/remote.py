@@ -155,6 +155,11 @@ class RemoteRunner:
         """How many attempts the workers' open files allow together."""
         return self._membership.room
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the workers were told to end: those that leave from then on are not lost."""
+        return self._is_closed
+
     def set_timeout(self, timeout_s: float) -> None:
         """Use another limit of time for attempts that begin from now on."""
         self._registration.set_timeout(timeout_s)

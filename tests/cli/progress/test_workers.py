@@ -60,6 +60,19 @@ def test_a_line_says_that_workers_start_and_one_when_all_are_there() -> None:
     assert line == "note: starting 1 worker on the Ray cluster at head:6379"
 
 
+def test_a_run_whose_workers_did_not_start_ends_without_a_count_of_calls() -> None:
+    def last_lines(events: list[Event]) -> list[str]:
+        stderr, tally = io.StringIO(), Tally()
+        progress = PlainProgress(stderr, tally)
+        progress.start(list)
+        play(progress, events, tally)
+        progress.close()
+        return [line for line in stderr.getvalue().splitlines() if "calls/s" in line]
+
+    assert last_lines(STAFFED[:3]) == []
+    assert len(last_lines(STAFFED)) == 1
+
+
 def test_workers_that_are_lost_and_come_anew_are_notes() -> None:
     found = lines(TROUBLE)[2:]
     assert [line.split(" on ")[0] for line in found] == [

@@ -65,7 +65,9 @@ class PlainProgress:
         self._ended.set()
         self._ticker.join()
         self._ticker = None
-        self._print(line_of(self._watch.look(), ended=True))
+        board = self._watch.look()
+        if not board.starts:  # else no call was made: an error says why
+            self._print(line_of(board, ended=True))
 
     def _tick(self) -> None:
         while not self._ended.wait(self._interval_s):
