@@ -6,17 +6,68 @@ import asyncio
 import sys
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from engine.tool_base import Process
-from engine.tool_worlds import PRICE, World
+from engine.tool_worlds import PRICE, Turns, World
 from umwelten.control.lane import Lane
+from umwelten.engine.engine import Engine
+from umwelten.engine.interfaces import AttemptResult
 from umwelten.store.tables import FAILED
-from umwelten.types import Call
+from umwelten.tool_calls import ModelTurn
+from umwelten.types import Call, Failure, FailureKind, Timing, Usage
 
 LAST_S = 60.0
 
 
+LOST = Failure(kind=FailureKind.LOST, message="the worker was lost")
+
+
 class ChangedWorld(World):
-    """See the module's text: pauses, calls that are cancelled or made again, and caps of costs."""
+    """See the module's text: pauses, calls that are cancelled or made again, and caps of costs; attempts that
+    are lost, and may end late; times without workers.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.losing = self.dice.choice((0.0, 0.1, 0.4))
+        self.assignments = 0
+
+    async def answer(self, call: Call, turns: Turns, lane: str) -> AttemptResult:
+        if self.calm or self.dice.random() >= self.losing:
+            return await super().answer(call, turns, lane)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.check_request(call, turns)
+        self.flying += 1
+        try:
+            await asyncio.sleep(self.until())
+        finally:
+            self.flying -= 1
+        counted = 0 if self.cap is None else PRICE  # without a cap nobody estimates what it may have cost
+        self.spent += counted
+        self.assignments += 1
+        lost = AttemptResult(
+            outcome=LOST,
+            timing=Timing(started_at=began, latency_s=loop.time() - began),
+            key=f"k{call.id}",
+            content=b"c",
+            step=1 + sum(isinstance(turn, ModelTurn) for turn in turns),
+            assignment=self.assignments,
+        )
+        if self.dice.random() < 0.5:
+            loop.call_later(self.until(), self.hear, self.engine, lost, counted, call, turns, lane)
+        return lost
+
+    def hear(
+        self, engine: Engine, lost: AttemptResult, counted: int, call: Call, turns: Turns, lane: str
+    ) -> None:
+        """A lost attempt ends after all."""
+        if engine.is_running:
+            outcome = self.outcome(call, turns, lane)
+            paid = 0 if isinstance(outcome, Failure) and outcome.usage == Usage() else PRICE
+            self.spent += paid - counted
+            engine.late(lost.assignment, replace(lost, outcome=outcome, cost_nusd=paid))
 
     def plan(self, process: Process) -> None:
         if self.calm:
@@ -24,6 +75,7 @@ class ChangedWorld(World):
         self.process = process
         loop = asyncio.get_running_loop()
         changes = [self.pause, self.pause, self.resume, self.requeue, self.requeue, self.cancel, self.bound]
+        changes += [self.hold, self.release]
         for _ in range(self.dice.randint(0, 12)):
             change = self.dice.choice(changes)
             loop.call_at(self.dice.random() ** 2 * LAST_S, self.make, change)
@@ -44,7 +96,14 @@ class ChangedWorld(World):
     def resume(self, now: float) -> None:
         self.pool.resume(*self.scope(), now)
 
+    def hold(self, now: float) -> None:
+        self.engine.hold()
+
+    def release(self, now: float) -> None:
+        self.engine.release()
+
     def free(self, now: float) -> None:
+        self.engine.release()
         self.pool.resume(self.pool.lanes, range(1, self.models + 1), now)
 
     def requeue(self, now: float) -> None:

@@ -19,6 +19,7 @@ from umwelten.events import (
     AttemptFailed,
     CallStarted,
     CallSucceeded,
+    Event,
     LaneResumed,
     LaneWaiting,
     WaitReason,
@@ -141,6 +142,42 @@ def test_a_late_answer_breaks_off_the_attempt_under_way() -> None:
         True,
     )
     assert ran.took == pytest.approx(0.7, abs=0.1)
+
+
+def test_a_late_answer_takes_the_place_of_a_retry_that_waits() -> None:
+    """The attempt after the lost one failed: its call waits, and does so no more."""
+    store = MemoryStore(1)
+    broken = Failure(kind=FailureKind.SERVER, message="HTTP 500", status=500)
+
+    def answer(call: Call, number: int) -> AttemptOutcome:
+        return broken if number == 1 else Reply(text="late" if number == 0 else "x")
+
+    ran = lose(store, {(0, 1): (0.5, 1.1)}, answer=answer, retries=1)
+    assert [kind for _, kind, *_ in rows(store, 0)] == ["lost", "server", "answered"]
+    assert [c.outcome for c in store.calls()] == [Reply(text="late")]
+    assert len(ran.of(CallStarted)) == 2
+
+
+def test_nothing_is_sent_a_second_time_while_no_worker_is_there() -> None:
+    store = MemoryStore(60)
+
+    def latency(call: Call, n: int) -> float:
+        return 30.0 if call.id == 40 else 1.0
+
+    def plan(engine: Engine) -> None:
+        at(10.5, engine.hold)
+        at(25.0, engine.release)
+
+    hedged = list[float]()
+
+    def see(event: Event) -> None:
+        if isinstance(event, CallStarted) and event.hedge:
+            assert store.engine is not None
+            hedged.append(store.engine._loop.time())
+
+    run(store, in_flight=4, hedge=0.5, latency_s=latency, later=plan, observer=see)
+    assert len(store.calls()) == 60
+    assert min(hedged) == pytest.approx(25.0, abs=0.3)
 
 
 def test_the_cost_of_a_late_answer_counts_though_its_call_is_over() -> None:

@@ -370,8 +370,8 @@ class Engine:
 
     def _send_again(self, twins: Twins) -> None:
         """Send the calls once more that take unusually long, before others get the slot."""
-        if self._uncommitted >= BACKLOG or self._pool.held_since is not None:
-            return  # what is committed next looks again, or `release`
+        if self._uncommitted >= BACKLOG:
+            return  # what is committed next looks again
         now, hedging = self._loop.time(), twins.hedging
         for lease in twins.due(now):
             if (hedge := self._pool.hedge(lease, now)) is not None:
