@@ -32,6 +32,7 @@ from umwelten.fleet.messages import (
     encode,
 )
 from umwelten.fleet.remote import RemoteRunner
+from umwelten.fleet.worker import LOAD_S
 from umwelten.records import CallRecord, Record
 from umwelten.types import Call, FinishReason, Input, ModelRef, Reply, Timing, Turn, Usage
 from umwelten.version import __version__
@@ -52,6 +53,7 @@ class NullCarrier:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self.cpu_s, self.frames, self.bytes = 0.0, 0, 0
+        self._loads: dict[int, float] = {}
 
     async def open(self, listener: Listener) -> None:
         """Have the workers join."""
@@ -61,9 +63,9 @@ class NullCarrier:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        began = time.perf_counter()
+        began = time.thread_time()
         yield
-        self.cpu_s += time.perf_counter() - began
+        self.cpu_s += time.thread_time() - began
 
     def send(self, worker: int, frame: bytes) -> None:
         """Answer what a frame asks for."""
@@ -76,7 +78,8 @@ class NullCarrier:
                     answers.append(_completion(message.n))
                 elif isinstance(message, Setup):
                     answers.append(_hello(worker))
-                elif isinstance(message, Ping) and len(answers) > 1_000_000:
+                elif isinstance(message, Ping) and message.sent_at - self._loads.get(worker, 0.0) > LOAD_S:
+                    self._loads[worker] = message.sent_at
                     answers.append(Load(attempts=0, cpu_s=0.0, late_s=0.0, heard_at=message.sent_at))
             if answers:
                 back = encode(answers)
@@ -120,6 +123,7 @@ class _Calls:
     def __init__(self, calls: int) -> None:
         self._left = self._total = calls
         self.ended: list[Record] = []
+        self.answered = 0
         self.engine: Engine | None = None
 
     def lease(self, model: int, n: int) -> list[Call]:
@@ -131,6 +135,7 @@ class _Calls:
     def submit(self, record: Record) -> None:
         if isinstance(record, CallRecord):
             self.ended.append(record)
+            self.answered += isinstance(record.outcome, Reply)
             if len(self.ended) == 1:
                 asyncio.get_running_loop().call_later(0.02, self._commit)
 
@@ -175,6 +180,7 @@ async def measure(calls: int, workers: int, in_flight: int) -> None:
     began, cpu = time.perf_counter(), time.process_time()
     await engine.run()
     wall_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu
+    assert source.answered == calls
     own_s = cpu_s - carrier.cpu_s
     print(
         f"{workers} workers, {in_flight} in flight: {calls / wall_s:,.0f} calls/s; "
