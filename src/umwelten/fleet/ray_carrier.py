@@ -255,11 +255,15 @@ class RayCarrier:
 
     async def _replace(self) -> None:
         """Start a worker in place of one that is gone. Where that fails, again, after ever longer pauses."""
-        pause_s = _PAUSE_S
+        pause_s, is_noted = _PAUSE_S, False
         while True:
             try:
-                return await self._start()
-            except UmweltenError:
+                return await asyncio.wait_for(self._start(), self._join_s)
+            except (UmweltenError, TimeoutError) as error:
+                if not is_noted:
+                    why = first_line(error) or f"the cluster started none within {self._join_s:.0f} s"
+                    self._note(f"a worker that is gone is not yet replaced: {why}")
+                    is_noted = True
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
