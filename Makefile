@@ -91,6 +91,7 @@ torture: $(VENV)/.tools ## every cut of streams with tools, a thousand kills and
 	UMWELTEN_TEST_THOROUGH=1 $(BIN)/python -m pytest -q -k in_any_pieces tests/providers/test_tool_calls.py tests/providers/test_tool_calls_openai.py
 	UMWELTEN_TEST_THOROUGH=1 $(BIN)/python -m pytest -q tests/fleet/test_worlds.py
 	$(BIN)/python -m benchmarks.fleet_control
+	UMWELTEN_TEST_THOROUGH=1 $(BIN)/python -m pytest -q tests/fleet/test_engines.py
 	$(BIN)/python -m benchmarks.databases
 	$(BIN)/python -m benchmarks.torture --kills 1000 --write-docs
 

@@ -45,6 +45,7 @@ LOADED = (
     *("umwelten.cli.progress.plain", "umwelten.cli.progress.verbose", "umwelten.cli.runner"),
     *("umwelten.cli.score", "umwelten.cli.table_layout", "umwelten.cli.tools"),
     *("umwelten.api.functions", "umwelten.evaluation.evaluation", "umwelten.evaluation.memory.learning"),
+    *("umwelten.evaluation.remote_attempts", "umwelten.fleet.worker_runner"),
     *("umwelten.report.render.csv", "umwelten.report.render.html", "umwelten.tools.built_in.calculator"),
 )
 """What commands import, most of them late: without a name of these, only time is lost."""

@@ -19,6 +19,7 @@ from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.engine_choice import (
     check_workers,
     note_idle_engine,
+    note_idle_workers,
     note_open_cluster,
     read_engine,
 )
@@ -166,6 +167,7 @@ def _add_notes(
     note_idle_api(spec, settings, vendors, notes)
     note_idle_engine(spec.engine, settings, notes)
     note_open_cluster(spec.engine, notes)
+    note_idle_workers(spec.engine, spec.limits, notes)
     note_addresses(spec, settings, vendors, notes)
     note_prices(spec, settings, notes)
 

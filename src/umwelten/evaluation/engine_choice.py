@@ -11,8 +11,9 @@ from umwelten.config.engine_types import LOCAL, RAY, split_engine
 from umwelten.config.private_networks import is_loopback
 from umwelten.config.settings import Settings
 from umwelten.errors import UsageError
-from umwelten.evaluation.spec import EngineChoice
+from umwelten.evaluation.spec import EngineChoice, Limits
 from umwelten.phrases import Phrase, Wording
+from umwelten.text.formatting import count
 from umwelten.types import ModelRef
 
 
@@ -85,6 +86,22 @@ def note_idle_engine(engine: EngineChoice, settings: Settings, notes: list[Wordi
         Phrase("{option:{name}} does nothing without {option:engine=ray}", name=name)
         for name in ("workers", "ship_keys", "ray_env")
         if name in settings.given and settings.get(name) not in (None, False, "none")
+    )
+
+
+def note_idle_workers(engine: EngineChoice, limits: Limits, notes: list[Wording]) -> None:
+    """A note where so few calls are in flight that some workers never have one."""
+    most = limits.max_concurrency
+    if engine.kind == LOCAL or most == "auto" or most >= engine.workers:
+        return
+    notes.append(
+        Phrase(
+            "{idle} of {workers} workers are idle with {calls} in flight at most; raise "
+            "{option:max_concurrency}",
+            idle=engine.workers - most,
+            workers=engine.workers,
+            calls=count(most, "call"),
+        )
     )
 
 

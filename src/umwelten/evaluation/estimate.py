@@ -113,7 +113,9 @@ def choose(evaluation: Evaluation, n: int, *, seed: int = 0) -> EstimateSample:
         calls[number], found = _choose(evaluation, number, share, dice.random)
         chosen.append(found)
     counts = {number: len(some) for number, some in calls.items()}
-    return EstimateSample(only=CallSubset(source=_Cells(calls), calls=counts), chosen=tuple(chosen))
+    return EstimateSample(
+        only=CallSubset(source=_Cells(calls), calls=counts, sample=True), chosen=tuple(chosen)
+    )
 
 
 def _shares(to_do: Mapping[int, int], n: int) -> dict[int, int]:

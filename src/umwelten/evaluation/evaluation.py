@@ -86,10 +86,14 @@ LONGEST_OUTPUT = OPEN_ENDED * ASSUMED_OUTPUT
 
 
 class CallSubset(FrozenStruct):
-    """Some of the pending calls: where they come from, and how many they are by model."""
+    """Some of the pending calls: where they come from, and how many they are by model.
+
+    `sample`: they are few, and made first, by this process whatever the engine of the run.
+    """
 
     source: Source
     calls: Mapping[int, int]
+    sample: bool = False
 
 
 class Evaluation:
@@ -182,7 +186,9 @@ class Evaluation:
         standing = self.store.standing()
         has_work = any((standing[1] if only is None else only.calls).values()) or not self.store.complete
         try:
-            attempts = await self._open_attempts(tell, has_work=has_work)
+            attempts = await self._open_attempts(
+                tell, has_work=has_work, sample=only is not None and only.sample
+            )
         except UmweltenError:
             if self._take_back is not None:
                 await run_in_thread(self._take_back)
@@ -192,8 +198,8 @@ class Evaluation:
             self._begin(tell, only, standing)
             pool, clock = self._pool(self._limit), asyncio.get_running_loop().time
             engine = self._engine = self._make_engine(attempts, tell, only, texts, pool)
-            attempts.serve(engine, pool)
             live = self.live = self._make_live(engine, pool, attempts, tell, texts)
+            attempts.serve(engine, pool, live.fit_room)
             if self._stop is not None:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
@@ -272,7 +278,7 @@ class Evaluation:
                 "max_wait_s": limits.max_wait_s,
                 **({"hedge": limits.hedge} if limits.hedge else {}),
                 "stream": spec.stream,
-                **({} if only is not None else engine_settings(spec.engine)),
+                **({} if only is not None and only.sample else engine_settings(spec.engine)),
                 **({"reused": self._reused} if self._reused else {}),
                 **({} if (day := self.prices.list_day(spec.models)) is None else {"prices": day}),
             },
@@ -313,7 +319,7 @@ class Evaluation:
             sums[str(ref)] = ModelCalls(total=before.total + own, pending=before.pending + pending)
         return sums
 
-    async def _open_attempts(self, observer: Observer, *, has_work: bool) -> AttemptMaker:
+    async def _open_attempts(self, observer: Observer, *, has_work: bool, sample: bool) -> AttemptMaker:
         parts = AttemptParts(
             spec=self.spec,
             settings=self.settings,
@@ -328,7 +334,8 @@ class Evaluation:
             observer=observer,
             documents=self._documents if has_work else {},
         )
-        if self.spec.engine.kind == "local" or not has_work or self._is_told_to_stop():
+        is_here = sample or self.spec.engine.kind == "local"
+        if is_here or not has_work or self._is_told_to_stop():
             return await LocalAttempts.open(parts)
         from umwelten.evaluation.remote_attempts import RemoteAttempts  # few runs have workers
 

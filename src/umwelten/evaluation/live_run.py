@@ -15,6 +15,7 @@ from umwelten.control.lane import Lane
 from umwelten.control.pool import Pool
 from umwelten.engine.engine import Engine
 from umwelten.errors import UsageError
+from umwelten.evaluation.descriptors import within_room
 from umwelten.evaluation.local_attempts import AttemptMaker
 from umwelten.evaluation.spec import EvaluationSpec, Limits
 from umwelten.events import Observer
@@ -169,6 +170,11 @@ class LiveRun:
     def _give_up(self) -> None:
         for number in tuple(self._journal):
             self._settle(number, stored=False)
+
+    def fit_room(self) -> None:
+        """Have as many calls in flight at most as is set, and as there is room for."""
+        wanted = None if self.max_concurrency == "auto" else self.max_concurrency
+        self.pool.max_in_flight = within_room(wanted, self.attempts.room)
 
     def end(self) -> None:
         """The run has ended: nothing can be changed any more."""

@@ -73,8 +73,11 @@ class AttemptMaker(Protocol):
     def room(self) -> int | None:
         """How many attempts may be under way for want of open files elsewhere; `None`: it is this process."""
 
-    def serve(self, engine: Engine, pool: Pool) -> None:
-        """Tell an engine and its pool what is found beside the attempts from now on."""
+    def serve(self, engine: Engine, pool: Pool, on_room: Callable[[], None]) -> None:
+        """Tell an engine and its pool what is found beside the attempts from now on.
+
+        `on_room` is told when `room` may have changed.
+        """
 
     async def close(self) -> None:
         """Release everything."""
@@ -127,7 +130,7 @@ class LocalAttempts:
         """What reads inputs."""
         return self.runner.inputs
 
-    def serve(self, engine: Engine, pool: Pool) -> None:
+    def serve(self, engine: Engine, pool: Pool, on_room: Callable[[], None]) -> None:
         """Tell lanes how long connections took."""
         clock = asyncio.get_running_loop().time
         self._transport.on_connected = connection_times(self._parts.targets, pool, clock)

@@ -9,12 +9,12 @@ from umwelten.attempts.input_reader import InputReader
 from umwelten.control.pool import Pool
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import AttemptResult
+from umwelten.evaluation.carriers import CARRIERS
 from umwelten.evaluation.lanes import connection_times_by_lane
 from umwelten.evaluation.local_attempts import AttemptParts, added_values, attachment_paths, outcome_check
 from umwelten.evaluation.spec import EngineChoice
-from umwelten.events import Note, NoteLevel, WorkerChanged, WorkersStarting, WorkerState
+from umwelten.events import Note, NoteLevel, WorkersStarting
 from umwelten.fleet.check_here import CheckHere
-from umwelten.fleet.ray_carrier import RayCarrier
 from umwelten.fleet.remote import RemoteRunner
 from umwelten.fleet.supplies import InputSupplies, same_worker
 from umwelten.fleet.worker_keys import key_variables, keys_to_ship
@@ -33,18 +33,16 @@ class RemoteAttempts:
         self._parts = parts
         self._engine: Engine | None = None
         self._tell_lane: Callable[[str, float], None] | None = None
+        self._on_room: Callable[[], None] | None = None
         self._unstored: list[WorkerRecord] | None = []
-        self._known: dict[int, WorkerRecord] = {}
         self._timeout_s = parts.spec.limits.timeout_s
         self._conversions = ConversionPool(self._timeout_s)
         self.inputs = InputReader(parts.builder, self._conversions, added_values(parts), parts.observer)
         self.check = outcome_check(parts)
-        carrier = RayCarrier(
-            choice.address or None,
-            choice.workers,
-            hidden=key_variables(parts.targets),
-            with_pip=choice.env == "pip",
-            note=lambda text: parts.observer(Note(text=text, level=NoteLevel.WARNING)),
+        carrier = CARRIERS[choice.kind](
+            choice,
+            key_variables(parts.targets),
+            lambda text: parts.observer(Note(text=text, level=NoteLevel.WARNING)),
         )
         self.runner = RemoteRunner(
             carrier,
@@ -58,7 +56,8 @@ class RemoteAttempts:
             keep=parts.store.keep,
             observer=parts.observer,
             on_connected=self._on_connected,
-            on_workers=self._note_worker,
+            on_workers=self._store_worker,
+            on_room=self._tell_room,
             hold=self._hold,
             on_late=self._on_late,
             sticky=same_worker(parts.targets),
@@ -96,9 +95,9 @@ class RemoteAttempts:
         """How many attempts the workers' open files allow together."""
         return self.runner.room
 
-    def serve(self, engine: Engine, pool: Pool) -> None:
+    def serve(self, engine: Engine, pool: Pool, on_room: Callable[[], None]) -> None:
         """Tell the engine of workers and late answers, and lanes of connections."""
-        self._engine = engine
+        self._engine, self._on_room = engine, on_room
         clock = asyncio.get_running_loop().time
         self._tell_lane = connection_times_by_lane(self._parts.targets, pool, clock)
         unstored, self._unstored = self._unstored or [], None
@@ -116,6 +115,10 @@ class RemoteAttempts:
         if self._tell_lane is not None:
             self._tell_lane(lane, took_s)
 
+    def _tell_room(self) -> None:
+        if self._on_room is not None:
+            self._on_room()
+
     def _hold(self, held: bool) -> None:
         if self._engine is not None:
             (self._engine.hold if held else self._engine.release)()
@@ -124,26 +127,11 @@ class RemoteAttempts:
         if self._engine is not None:
             self._engine.late(assignment, result)
 
-    def _note_worker(self, record: WorkerRecord) -> None:
-        """Store what is known of a worker, and tell of one that came or went."""
+    def _store_worker(self, record: WorkerRecord) -> None:
         if self._unstored is not None:
             self._unstored.append(record)
         else:
             self._parts.store.submit(record)
-        before = self._known.get(record.number)
-        self._known[record.number] = record
-        if before is None or before.left_at != record.left_at:
-            left = WorkerState.LEFT if self.runner.is_closed else WorkerState.LOST
-            state = WorkerState.JOINED if record.left_at is None else left
-            self._parts.observer(
-                WorkerChanged(
-                    number=record.number,
-                    node=record.node,
-                    state=state,
-                    at_unix=self._parts.clock(),
-                    why=record.why,
-                )
-            )
 
 
 def _checks_here(parts: AttemptParts) -> bool:

@@ -15,7 +15,6 @@ from umwelten.control.lane import Lane
 from umwelten.control.limit import AUTO_CEILING
 from umwelten.control.stop import UNBOUNDED
 from umwelten.errors import UsageError
-from umwelten.evaluation.descriptors import within_room
 from umwelten.evaluation.live_run import LiveRun
 from umwelten.evaluation.run_state import Author
 from umwelten.providers.vendors import VENDORS
@@ -117,7 +116,7 @@ def _max_concurrency(run: LiveRun, value: Any, scope: str) -> Planned:
 
     def act() -> None:
         run.max_concurrency = new
-        run.pool.max_in_flight = within_room(None if new == "auto" else new, run.attempts.room)
+        run.fit_room()
         for lane in run.pool.lanes:
             _retune(run, lane)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -69,7 +69,7 @@ class Member:
 
     `held` are its attempts under way, `weight` what their inputs count, in calls; `calls` those that ended.
     What was under way before `away_before` was so while the worker was silent. `returned_at`: when a lost
-    one was heard again.
+    one was heard again. `why` says why it is lost or gone.
     """
 
     __slots__ = (
@@ -89,6 +89,7 @@ class Member:
         "score",
         "standing",
         "weight",
+        "why",
     )
 
     def __init__(self, number: int, place: WorkerPlace, now: float) -> None:
@@ -100,6 +101,7 @@ class Member:
         self.ratio, self.score = 1.0, 1.0
         self.away_before = self.returned_at = -1.0
         self.cpu_s: float | None = None
+        self.why = ""
 
     def silent_s(self, now: float) -> float:
         """Return for how long nothing shows that it is there and hears what is sent to it."""
@@ -112,9 +114,13 @@ class Member:
 
 
 class Membership:
-    """The workers by number. The caller tells what happens and asks; it has a clock, this has none."""
+    """The workers by number. The caller tells what happens and asks; it has a clock, this has none.
 
-    def __init__(self) -> None:
+    `changed` is told of a worker whose standing is another now, and what that was before.
+    """
+
+    def __init__(self, changed: Callable[[Member, Standing], None] = lambda member, before: None) -> None:
+        self._changed = changed
         self._members: dict[int, Member] = {}
         self._usable: list[Member] = []
         self._means: dict[str, float] = {}
@@ -153,8 +159,9 @@ class Membership:
         """Note a worker that cannot make the attempts of this run."""
         self._set(member, Standing.UNFIT)
 
-    def leave(self, member: Member) -> None:
+    def leave(self, member: Member, why: str = "") -> None:
         """Note a worker that is certainly gone."""
+        member.why = why
         self._set(member, Standing.GONE)
 
     def hear(self, member: Member, now: float) -> None:
@@ -191,6 +198,7 @@ class Membership:
             if member.standing is Standing.USABLE and silent > SUSPECT_S:
                 self._set(member, Standing.SUSPECT)
             elif member.standing is Standing.SUSPECT and silent > LOST_S:
+                member.why = f"was silent for {silent:.0f} s"
                 self._set(member, Standing.LOST)
                 lost.append(member)
             elif member.standing is Standing.RETURNING and silent > LOST_S:
@@ -202,11 +210,13 @@ class Membership:
             self._set(member, Standing.USABLE)
 
     def _set(self, member: Member, standing: Standing) -> None:
-        if member.standing is Standing.GONE:
+        before = member.standing
+        if before is Standing.GONE:
             return
         member.standing = standing
         member.rate()
         self._usable = [each for each in self._members.values() if each.standing is Standing.USABLE]
+        self._changed(member, before)
 
     # --- attempts --------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 
 from umwelten.errors import UmweltenError, UsageError
-from umwelten.events import Note, NoteLevel, Observer
+from umwelten.events import Note, NoteLevel, Observer, WorkerChanged, WorkerState
 from umwelten.fleet.carrier import WorkerPlace
 from umwelten.fleet.handshake import problem_of
 from umwelten.fleet.membership import Member, Membership, Standing
@@ -45,12 +45,13 @@ class Registration:
         membership: Membership,
         outboxes: Outboxes,
         on_workers: Callable[[WorkerRecord], None],
+        observer: Observer,
         say: Callable[[str, NoteLevel], None],
         unix: Callable[[], float],
     ) -> None:
         self._setup, self._keys = encode_message(setup), dict(keys)
         self._membership, self._outboxes = membership, outboxes
-        self._on_workers, self._say, self._unix = on_workers, say, unix
+        self._on_workers, self._observer, self._say, self._unix = on_workers, observer, say, unix
         self._loop = asyncio.get_running_loop()
         self._joined_at: dict[int, float] = {}
         self._recorded: dict[int, tuple[float, int]] = {}
@@ -116,6 +117,12 @@ class Registration:
             self._record(member, why)
         self._changed.set()
 
+    def on_standing(self, member: Member, before: Standing) -> None:
+        """Tell of a worker that may be used for other things than before."""
+        state = _state(before, member.standing)
+        if state is not None:
+            self._tell(member, state)
+
     def on_refused(self, member: Member, message: Refused) -> None:
         """Tell the others what fields a model refused at a worker."""
         known = self._refused.get((message.model, message.address), frozenset())
@@ -145,6 +152,17 @@ class Registration:
 
     # --- records ---------------------------------------------------------------------------
 
+    def _tell(self, member: Member, state: WorkerState) -> None:
+        self._observer(
+            WorkerChanged(
+                number=member.number,
+                node=member.place.node,
+                state=state,
+                at_unix=self._unix(),
+                why=member.why if state is WorkerState.LOST else "",
+            )
+        )
+
     def record_changes(self, now: float) -> None:
         """Write the records of workers whose calls changed, now and then."""
         for member in self._membership:
@@ -157,6 +175,7 @@ class Registration:
         for member in self._membership:
             if member.number in self._recorded and member.standing is not Standing.GONE:
                 self._record(member, "the run ended")
+                self._tell(member, WorkerState.LEFT)
 
     def _record(self, member: Member, left: str = "") -> None:
         place = member.place
@@ -174,6 +193,18 @@ class Registration:
                 cpu_s=member.cpu_s,
             )
         )
+
+
+def _state(before: Standing, now: Standing) -> WorkerState | None:
+    """Return what users are told of a worker whose standing changed, `None` if they know."""
+    match now:
+        case Standing.USABLE:
+            return WorkerState.JOINED if before is Standing.JOINING else WorkerState.BACK
+        case Standing.SUSPECT:
+            return WorkerState.SUSPECT
+        case Standing.LOST | Standing.GONE if before in (Standing.USABLE, Standing.SUSPECT):
+            return WorkerState.LOST
+    return None
 
 
 class NotesOnce:

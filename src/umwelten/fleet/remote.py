@@ -59,9 +59,9 @@ class RemoteRunner:
 
     `setup` is what attempts need, packed; `run` names the run. `keys` are sent to workers if given, by the
     names of their variables. `check` decides what of an attempt is decided here. `keep` takes contents for
-    the store. `hold` is told True when no worker is usable, and False once one is. `on_late` is told how an
-    attempt ended that was given up as lost. `sticky`: calls of the same text go to the same worker.
-    `unix` gives Unix seconds.
+    the store. `on_room` is told when `room` may have changed. `hold` is told True when no worker is usable,
+    and False once one is. `on_late` is told how an attempt ended that was given up as lost. `sticky`: calls
+    of the same text go to the same worker. `unix` gives Unix seconds.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class RemoteRunner:
         observer: Observer = lambda event: None,
         on_connected: Callable[[str, float], None] = lambda lane, took_s: None,
         on_workers: Callable[[WorkerRecord], None] = lambda record: None,
+        on_room: Callable[[], None] = lambda: None,
         hold: Callable[[bool], None] = lambda held: None,
         on_late: Callable[[int, AttemptResult], None] = lambda assignment, result: None,
         sticky: Callable[[Call], str | None] = lambda call: None,
@@ -84,9 +85,10 @@ class RemoteRunner:
     ) -> None:
         self._carrier, self._check = carrier, check
         self._hold, self._on_late, self._sticky, self._unix = hold, on_late, sticky, unix
+        self._on_room = on_room
         self._loop = asyncio.get_running_loop()
         self._say = NotesOnce(observer)
-        self._membership, self._means = Membership(), MeanAnswers()
+        self._membership, self._means = Membership(self._on_standing), MeanAnswers()
         self._outboxes = Outboxes(carrier.send, self._loop)
         self._shipments = Shipments(carrier, supplies or NoSupplies(), self._outboxes)
         self._registration = Registration(
@@ -95,6 +97,7 @@ class RemoteRunner:
             membership=self._membership,
             outboxes=self._outboxes,
             on_workers=on_workers,
+            observer=observer,
             say=self._say,
             unix=unix,
         )
@@ -266,7 +269,7 @@ class RemoteRunner:
         member = self._membership.get(worker)
         if member is None or member.standing is Standing.GONE:
             return
-        self._membership.leave(member)
+        self._membership.leave(member, why)
         self._outboxes.drop(worker)
         self._shipments.drop(worker)
         self._check_usable()  # before its attempts end: they must not be started again with nobody there
@@ -357,13 +360,20 @@ class RemoteRunner:
         now = self._loop.time()
         for member in self._membership.look(now):
             self._check_usable()
-            self._give_up_all(member, f"was silent for {member.silent_s(now):.0f} s")
+            self._give_up_all(member, member.why)
         self._check_usable()
         # A little before the time, or each one would come after every second look.
         self._outboxes.ping(PING_S - LOOK_S / 2)
         self._shipments.forget(now)
         self._registration.record_changes(now)
         self._timer = self._loop.call_later(LOOK_S, self._look)
+
+    def _on_standing(self, member: Member, before: Standing) -> None:
+        if self._is_closed:
+            return
+        self._registration.on_standing(member, before)
+        if Standing.USABLE in (before, member.standing):
+            self._on_room()
 
     def _check_usable(self) -> None:
         held = not self._membership.usable
