@@ -14,10 +14,10 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import NamedTuple
 
-from umwelten.evaluation.carriers import CARRIERS
+from umwelten.evaluation.carriers import CARRIERS, Tell
 from umwelten.evaluation.spec import EngineChoice
 from umwelten.fleet.carrier import Carrier, Listener, WorkerPlace
 from umwelten.fleet.worker_runner import make_worker
@@ -148,7 +148,7 @@ def install(count: int) -> None:
     for _ in range(count):
         staff.append(fork_worker(staff))
 
-    def make(choice: EngineChoice, hidden: Collection[str], note: Callable[[str], None]) -> Carrier:
+    def make(choice: EngineChoice, hidden: Collection[str], note: Tell, on_gone: Tell) -> Carrier:
         return ForkedCarrier(staff, choice.workers)
 
     CARRIERS["ray"] = make

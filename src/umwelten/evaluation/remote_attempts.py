@@ -43,6 +43,7 @@ class RemoteAttempts:
             choice,
             key_variables(parts.targets),
             lambda text: parts.observer(Note(text=text, level=NoteLevel.WARNING)),
+            self._on_gone,
         )
         self.runner = RemoteRunner(
             carrier,
@@ -110,6 +111,10 @@ class RemoteAttempts:
             await self.runner.close(_CLOSE_S)
         finally:
             await self._conversions.close()
+
+    def _on_gone(self, why: str) -> None:
+        if self._engine is not None:
+            self._engine.stop(why, grace_s=0.0)
 
     def _on_connected(self, lane: str, took_s: float) -> None:
         if self._tell_lane is not None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from umwelten.errors import UmweltenError, UsageError
 
 _REACH_S = 3.0
 _LAST_PORT = 65535
+_LOOK_S = 5.0
+GONE_S = 30.0
+"""A head that was started again is another cluster, as it has forgotten the workers of this one."""
 _ASKED = "If it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH here, too."
 
 
@@ -50,6 +54,19 @@ async def reach(address: str) -> None:
             "See that it runs there ('ray status'), or start it: ray start --head --port 6379.",
         ) from None
     writer.close()
+
+
+async def wait_until_gone(reached: Callable[[], Awaitable[None]]) -> None:
+    """Return once `reached` has raised `UmweltenError` for `GONE_S` without a break."""
+    loop = asyncio.get_running_loop()
+    since: float | None = None
+    while since is None or loop.time() - since < GONE_S:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            await reached()
+            since = None
+        except UmweltenError:
+            since = loop.time() if since is None else since
 
 
 def connection_error(address: str, error: Exception) -> UmweltenError:

@@ -30,6 +30,7 @@ from umwelten.fleet.ray_address import (
     no_answer,
     reach,
     token_note,
+    wait_until_gone,
 )
 from umwelten.fleet.ray_cluster import LOOPBACK, LocalCluster, start_cluster
 from umwelten.fleet.ray_link import Link
@@ -60,6 +61,8 @@ _BROKEN_S = 2.0
 once, and Ray says that a machine is gone only after 13 s."""
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
+_RECONNECT, _NEVER_S = "RAY_gcs_rpc_server_reconnect_timeout_s", "1000000000"
+"""Where a cluster's head is gone for 60 s, Ray would end this process, whoever's it is."""
 _SHUTDOWN_S = 15.0
 """Ray takes 0.3 s to disconnect, many times that on a machine under load."""
 
@@ -69,7 +72,8 @@ class RayCarrier:
 
     `address`: "auto" for the cluster that runs on this machine, or its HOST:PORT; `None`: one is started, and
     ended by `close`. `hidden`: variables that its processes do not get. `with_pip`: have Ray install this
-    version of umwelten for the workers. `note` tells the user something.
+    version of umwelten for the workers. `note` tells the user something. `on_gone` is told once that the
+    cluster is gone, and its workers with it.
     """
 
     def __init__(
@@ -80,11 +84,13 @@ class RayCarrier:
         hidden: Collection[str] = (),
         with_pip: bool = False,
         note: Callable[[str], None] = lambda text: None,
+        on_gone: Callable[[str], None] = lambda text: None,
         maker: str = MAKER,
         join_s: float = _JOIN_S,
     ) -> None:
         self._address, self._workers, self._hidden = address, workers, hidden
         self._with_pip, self._note, self._maker, self._join_s = with_pip, note, maker, join_s
+        self._on_gone = on_gone
         self._cluster: LocalCluster | None = None
         self._listener: Listener | None = None
         self._is_connected = self._is_closing = False
@@ -166,6 +172,17 @@ class RayCarrier:
             raise connection_error(address, error) from error
         if self._cluster is None and (note := token_note(address)):
             self._note(note)
+        self._run(self._watch(address))
+
+    async def _watch(self, address: str) -> None:
+        """Tell when the cluster is gone: its head, and all workers, which on other nodes outlive it."""
+
+        async def reached() -> None:
+            if not self._links:
+                await reach(address)
+
+        await wait_until_gone(reached)
+        self._on_gone(f"the Ray cluster at {address} is gone")
 
     # --- workers ----------------------------------------------------------------------------------
 
@@ -184,7 +201,7 @@ class RayCarrier:
 
     async def _start(self) -> None:
         """Start a worker and wait until it has joined. Raises `UmweltenError`."""
-        actor = await asyncio.to_thread(_new_actor, self._maker, self._with_pip)
+        actor = await _in_daemon_thread(lambda: _new_actor(self._maker, self._with_pip))
         try:
             place = await _result(actor.join.remote(here))
         except BaseException as error:
@@ -202,7 +219,7 @@ class RayCarrier:
     async def _too_few(self, joined: int) -> UmweltenError:
         import ray
 
-        cpus = (await asyncio.to_thread(ray.cluster_resources)).get("CPU", 0.0)
+        cpus = (await _in_daemon_thread(ray.cluster_resources)).get("CPU", 0.0)
         return UsageError(
             f"{joined} of {self._workers} workers could start within {self._join_s:.0f} s: "
             f"the cluster has {cpus:g} CPUs, free or not, and a worker takes {_WORKER_CPUS:g}",
@@ -279,7 +296,7 @@ class RayCarrier:
         if key in self._stored:
             self._stored.move_to_end(key)
             return self._stored[key][1]
-        task = asyncio.create_task(asyncio.to_thread(ray.put, frame))
+        task = asyncio.create_task(_in_daemon_thread(lambda: ray.put(frame)))
         self._stored[key] = len(frame), task
         while len(self._stored) > 1 and sum(size for size, _ in self._stored.values()) > _KEPT_BYTES:
             self._stored.popitem(last=False)
@@ -346,8 +363,11 @@ async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _in_daemon_thread(work: Callable[[], T], timeout_s: float) -> T:
-    """Return what `work` returns. Raises TimeoutError; the thread then goes on, but delays no exit."""
+async def _in_daemon_thread(work: Callable[[], T], timeout_s: float | None = None) -> T:
+    """Return what `work` returns. Raises TimeoutError; the thread then goes on, but delays no exit.
+
+    A call of Ray may wait for a cluster that is gone, for ever.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -373,7 +393,7 @@ async def _in_daemon_thread(work: Callable[[], T], timeout_s: float) -> T:
 
 def _init(address: str, variables: dict[str, str]) -> None:
     """Connect. Not in the main thread, where Ray would replace the handler of SIGTERM."""
-    with _environment(variables), warnings.catch_warnings():
+    with _environment({**variables, _RECONNECT: _NEVER_S}), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import ray
         from ray._private import ray_constants, worker
