@@ -109,6 +109,26 @@ def test_a_call_that_ends_its_workers_ends() -> None:
     assert (answered.outcome, ran.result.failed) == (Reply(text="1"), 1)
 
 
+def test_losses_of_which_nothing_was_sent_end_no_call() -> None:
+    """Neither those that are known to be so at once, nor those whose worker says so later."""
+    store = MemoryStore(1)
+    ran = run(store, in_flight=1, runner=lossy({(0, n): (0.5, None) for n in range(1, 20)}, cost=0))
+    assert (ran.result.failed, store.calls()[0].attempts) == (0, 20)
+    assert not ran.engine._lost._attempts, "nothing will be heard of them"
+
+    store = MemoryStore(1)
+    runner = lossy({(0, n): (0.5, 0.1) for n in range(1, 20)})
+
+    def hear(assignment: int, result: AttemptResult) -> None:
+        assert store.engine is not None
+        outcome = Failure(kind=FailureKind.LOST, message="nothing was sent")
+        store.engine.late(assignment, msgspec.structs.replace(result, outcome=outcome, cost_nusd=0))
+
+    runner.late = staticmethod(hear)
+    ran = run(store, in_flight=1, runner=runner)
+    assert (ran.result.failed, store.calls()[0].cost_nusd) == (0, PRICE)
+
+
 def test_a_late_answer_takes_the_place_of_the_attempt_that_waits() -> None:
     """No worker is there when it comes: the call is not made again, and its cost is known."""
     store = MemoryStore(2)

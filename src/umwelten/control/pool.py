@@ -365,12 +365,14 @@ class Pool:
             self._lineup.expire(now, self._full_since)
         counted_nusd = self._release(lease, member, cost, now)
         lost = outcome if isinstance(outcome, Failure) and outcome.kind is FailureKind.LOST else None
+        was_let_in = _was_let_in(outcome, cost)
         if away or lost:
             change = None
-            self._end_unheard(lease, now, was_let_in=_was_let_in(outcome, cost))
+            self._end_unheard(lease, now, was_let_in=was_let_in)
         else:
             change = self._tell(lease, member, outcome, now, alone=alone)
         if lost:
+            scheduled.lost += was_let_in
             return self._lose(scheduled, lost, counted_nusd, alone=alone)
         state = self._queues[scheduled.call.model].state
         if isinstance(outcome, Reply | Continue | ToolStep) or (
@@ -472,9 +474,12 @@ class Pool:
     def _lose(
         self, scheduled: ScheduledCall, failure: Failure, counted_nusd: int, *, alone: bool
     ) -> AttemptVerdict:
-        """Have a call made again, before all others, whose attempt is lost; unless too many of it are."""
+        """Have a call made again, before all others, whose attempt is lost; unless too many of it are.
+
+        Those of which nothing was sent do not count: it was not the call that ended its worker. They end no
+        sooner than a worker is silent, and where none is there, `hold` keeps all from starting.
+        """
         queue, decision = self._queues[scheduled.call.model], None
-        scheduled.lost += 1
         again = queue.state.on_loss()
         if alone:
             decision = self.policy.after_loss(scheduled.lost)

@@ -11,7 +11,7 @@ class ScheduledCall(msgspec.Struct):
     """A call under way with what was spent on it. `size` bytes of its file, `reserve` the most that an
     attempt costs, in nano-USD. Of its attempts, `counted` used up retries, `throttles` were refused,
     `empties` brought an empty answer, `schema_retries` followed answers that did not fit the schema, `lost`
-    ended with the worker that made them.
+    ended with the worker that made them, and may have been sent.
 
     `known_nusd` is what its attempts cost as far as that is known, `unknown` counts those of which it is not;
     `earlier_nusd` is what its record has beside, of earlier runs. `recorded`: its outcome was.

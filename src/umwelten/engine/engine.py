@@ -296,6 +296,7 @@ class Engine:
     def _take_late(self, lost: LostAttempt, result: AttemptResult) -> None:
         lease, scheduled, outcome = lost.lease, lost.lease.scheduled, result.outcome
         self._pool.correct_cost(scheduled, lost.counted_nusd, lost.result.cost_nusd, result.cost_nusd)
+        scheduled.lost -= is_lost(result)  # nothing was sent, which its worker says only now
         if isinstance(outcome, ToolStep | Continue):
             outcome = outcome.reply if isinstance(outcome, ToolStep) else outcome.failure
         self._submit_attempt(lease, result, outcome, late=True)

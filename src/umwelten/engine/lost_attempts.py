@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from umwelten.control.steps import Lease
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.types import Failure, FailureKind, Turn
+
+MOST_REMEMBERED = 100_000
+"""Attempts that were given up and may still be told of: more than are ever in flight."""
+
+T = TypeVar("T")
 
 
 class LostAttempt(NamedTuple):
@@ -33,10 +38,10 @@ class LostAttempts:
         self._attempts: dict[int, LostAttempt] = {}
 
     def add(self, lease: Lease, result: AttemptResult, counted_nusd: int) -> None:
-        """Remember one. Without an assignment nothing will be heard of it."""
-        if result.assignment:
+        """Remember one. Without an assignment, or where nothing was sent, nothing will be heard of it."""
+        if result.assignment and result.cost_nusd is None:
             lost = LostAttempt(lease, result, counted_nusd, lease.scheduled.turns)
-            self._attempts[result.assignment] = lost
+            remember(self._attempts, result.assignment, lost)
 
     def take(self, assignment: int) -> LostAttempt | None:
         """Return one, and forget it; `None` if there is none."""
@@ -46,3 +51,10 @@ class LostAttempts:
 def is_lost(result: AttemptResult) -> bool:
     """Return whether nobody knows what became of an attempt."""
     return isinstance(result.outcome, Failure) and result.outcome.kind is FailureKind.LOST
+
+
+def remember(them: dict[int, T], n: int, what: T) -> None:
+    """Keep something by the number of its assignment, and forget the oldest of too many."""
+    them[n] = what
+    if len(them) > MOST_REMEMBERED:
+        del them[next(iter(them))]
