@@ -177,7 +177,7 @@ def test_a_dead_worker_loses_its_attempts_and_names_why() -> None:
         unsent = await fleet.start(9)
         assert (_failure(unsent.outcome).kind, unsent.cost_nusd) == (FailureKind.LOST, 0)
         await asyncio.sleep(10.0)
-        assert fleet.held == [True, False]
+        assert fleet.held == [True, True, False]  # when it left, and to who asks for an attempt then
         assert _text((await fleet.start(9)).outcome) == "answer"
         await fleet.remote.close()
 

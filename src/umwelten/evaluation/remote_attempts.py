@@ -101,6 +101,8 @@ class RemoteAttempts:
         self._engine, self._on_room = engine, on_room
         clock = asyncio.get_running_loop().time
         self._tell_lane = connection_times_by_lane(self._parts.targets, pool, clock)
+        if self.runner.is_held:
+            engine.hold()  # they were lost before there was anybody to tell
         unstored, self._unstored = self._unstored or [], None
         for record in unstored:
             self._parts.store.submit(record)

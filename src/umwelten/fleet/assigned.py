@@ -95,8 +95,3 @@ def unsent(failure: Failure, unix: float) -> AttemptResult:
     """Return the result of an attempt that no worker was told of."""
     timing = Timing(started_at=unix, latency_s=0.0)
     return AttemptResult(outcome=failure, timing=timing, key="", content=b"", cost_nusd=0)
-
-
-def is_lost(result: AttemptResult) -> bool:
-    """Return whether nobody knows what became of an attempt."""
-    return isinstance(result.outcome, Failure) and result.outcome.kind is FailureKind.LOST

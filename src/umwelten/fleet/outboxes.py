@@ -31,11 +31,18 @@ class Outboxes:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
 
+    def join(self, worker: int) -> None:
+        """A worker is there."""
+        self._boxes[worker] = _Outbox()
+
     def add(self, worker: int, message: bytes, wait_s: float = 0.0) -> None:
-        """Send a message within `wait_s` seconds, in the order of these calls for each worker."""
+        """Send a message within `wait_s` seconds, in the order of these calls for each worker.
+
+        To one that is gone, nothing is sent.
+        """
         box = self._boxes.get(worker)
         if box is None:
-            box = self._boxes[worker] = _Outbox()
+            return
         if box.messages and box.size + len(message) > LARGEST_FRAME:
             self._flush(worker, box)
         box.messages.append(message)

@@ -65,6 +65,7 @@ class Registration:
         """Send a worker what the attempts of the run need; it answers with a `Hello`."""
         self._membership.join(worker, place, self._loop.time())
         self._joined_at[worker] = self._unix()
+        self._outboxes.join(worker)
         self._outboxes.add(worker, self._setup)
 
     async def wait(self) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from umwelten.engine.interfaces import AttemptResult
+from umwelten.engine.lost_attempts import is_lost, remember
 from umwelten.events import NoteLevel, Observer
-from umwelten.fleet.assigned import AssignedAttempt, is_lost, unsent
+from umwelten.fleet.assigned import AssignedAttempt, unsent
 from umwelten.fleet.carrier import Carrier, WorkerPlace
 from umwelten.fleet.gathering import MeanAnswers, gathering_s
 from umwelten.fleet.handshake import worker_name
@@ -47,11 +48,6 @@ from umwelten.types import Call, Failure, FailureKind, Reply, Turn
 
 PING_S = 1.0
 """How often each worker hears of the coordinator at least."""
-
-_MOST_REMEMBERED = 100_000
-"""Assignments that were given up, or cancelled, and may still be told of."""
-
-T = TypeVar("T")
 
 
 class RemoteRunner:
@@ -145,6 +141,7 @@ class RemoteRunner:
             self._timer.cancel()
         for task in self._late_checks:
             task.cancel()
+        self._shipments.close()
         self._registration.end()
         self._outboxes.flush()
         try:
@@ -152,6 +149,11 @@ class RemoteRunner:
         finally:
             self._outboxes.close()
             self._registration.record_end()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no worker is usable, as `hold` was told last."""
+        return self._is_held
 
     @property
     def room(self) -> int:
@@ -175,6 +177,7 @@ class RemoteRunner:
         """Have an attempt made. It is lost if its worker is, or if there is none."""
         member = self._membership.choose(self._sticky(call))
         if member is None or self._is_closed:
+            self._hold(True)  # or the same call would be started again at once, without an end
             message = "no worker is there: nothing was sent"
             return unsent(Failure(kind=FailureKind.LOST, message=message), self._unix())
         self._n = n = self._n + 1
@@ -186,7 +189,7 @@ class RemoteRunner:
         self._membership.begin(member, assigned.size)
         try:
             if key := self._shipments.key(call, member.place.node):
-                assigned.supply = await self._shipments.bring(member.number, key, call)
+                assigned.supply = await self._shipments.bring(member.number, key, call, future)
             if not future.done():
                 self._assign(assigned)
             result = await future
@@ -197,7 +200,7 @@ class RemoteRunner:
         finally:
             if n in self._assigned:  # cancelled
                 self._end(assigned)
-                _remember(self._cancelled, n, None)
+                remember(self._cancelled, n, None)
                 self._registration.tell(member, Cancel(n=n))
         if self._check is None or is_lost(result):
             return result
@@ -227,7 +230,8 @@ class RemoteRunner:
     def _give_up(self, assigned: AssignedAttempt, why: str) -> None:
         """End an attempt as lost; what it really came to may be told later."""
         self._end(assigned)
-        _remember(self._given_up, assigned.n, assigned)
+        if assigned.is_sent:
+            remember(self._given_up, assigned.n, assigned)
         cost_nusd = None if assigned.is_sent else 0
         assigned.settle(assigned.lost(why, cost_nusd, now=self._loop.time(), unix=self._unix()))
 
@@ -239,7 +243,8 @@ class RemoteRunner:
 
     def on_join(self, worker: int, place: WorkerPlace) -> None:
         """Send a worker what the attempts of the run need."""
-        self._registration.join(worker, place)
+        if not self._is_closed:
+            self._registration.join(worker, place)
 
     def on_frame(self, worker: int, frame: bytes) -> None:
         """Take what a worker says."""
@@ -352,11 +357,13 @@ class RemoteRunner:
             "attempts are made again",
             NoteLevel.WARNING,
         )
+        self._shipments.drop(member.number)  # nor which inputs it has
         self._give_up_all(member, "could not be understood")
 
     # --- time ------------------------------------------------------------------------------
 
     def _look(self) -> None:
+        self._timer = self._loop.call_later(LOOK_S, self._look)  # whatever the rest comes to
         now = self._loop.time()
         for member in self._membership.look(now):
             self._check_usable()
@@ -366,7 +373,6 @@ class RemoteRunner:
         self._outboxes.ping(PING_S - LOOK_S / 2)
         self._shipments.forget(now)
         self._registration.record_changes(now)
-        self._timer = self._loop.call_later(LOOK_S, self._look)
 
     def _on_standing(self, member: Member, before: Standing) -> None:
         if self._is_closed:
@@ -380,10 +386,3 @@ class RemoteRunner:
         if self._is_open and held is not self._is_held:
             self._is_held = held
             self._hold(held)
-
-
-def _remember(them: dict[int, T], n: int, what: T) -> None:
-    """Keep something by the number of its assignment, and forget the oldest of too many."""
-    them[n] = what
-    if len(them) > _MOST_REMEMBERED:
-        del them[next(iter(them))]

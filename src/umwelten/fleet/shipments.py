@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from typing import Any
 
 import msgspec
 
@@ -53,21 +54,29 @@ class Shipments:
         """Return the key of what is sent with a call to a worker on a node, "" for nothing."""
         return self._supplies.key(call, node)
 
-    async def bring(self, worker: int, key: str, call: Call) -> str:
+    async def bring(self, worker: int, key: str, call: Call, ended: asyncio.Future[Any]) -> str:
         """Send a call's input to a worker unless it has it; returns its name there.
 
-        Each needs a `release`, except if cancelled.
+        "" if the attempt has `ended` meanwhile. Else each needs a `release`, except if cancelled.
         """
         if key.startswith(ONCE):
-            self._outboxes.add(worker, encode_message(await self._load(key, call)))
+            supply = await self._load(key, call)
+            if ended.done():
+                return ""
+            self._outboxes.add(worker, encode_message(supply))
             return key
         shipment = self._use(worker, key, call)
+        is_brought = False
         try:
-            await asyncio.shield(shipment.arranged)
-        except BaseException:
-            self.release(worker, shipment.name)
-            raise
-        return shipment.name
+            if not shipment.arranged.done():
+                await asyncio.wait((shipment.arranged, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                shipment.arranged.result()
+                is_brought = True
+        finally:
+            if not is_brought:
+                self.release(worker, shipment.name)
+        return shipment.name if is_brought else ""
 
     def want(self, worker: int, node: str, call: Call) -> str:
         """Send the input of a call that a worker could not read; returns its name. Needs a `release`."""
@@ -102,6 +111,11 @@ class Shipments:
                     del self._names[key]
                 self._carrier.forget(shipment.name)
 
+    def close(self) -> None:
+        """Load nothing more: the run has ended."""
+        for task in self._loading.values():
+            task.cancel()
+
     def _is_held(self, key: str, name: str) -> bool:
         return any(key in held and held[key].name == name for held in self._at.values())
 
@@ -122,8 +136,10 @@ class Shipments:
             loading = self._loading[key] = asyncio.get_running_loop().create_task(self._load(key, call))
             loading.add_done_callback(lambda task: self._loading.pop(key, None))
         supply = await asyncio.shield(loading)
-        if (shipment := self._at.get(worker, {}).get(key)) is not None and shipment.name == name:
-            shipment.size = len(supply.data)
+        shipment = self._at.get(worker, {}).get(key)
+        if shipment is None or shipment.name != name:
+            return  # it was dropped
+        shipment.size = len(supply.data)
         self._carrier.ship(worker, name, encode([msgspec.structs.replace(supply, key=name)]))
 
     async def _load(self, key: str, call: Call) -> Supply:

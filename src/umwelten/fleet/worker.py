@@ -56,6 +56,10 @@ LOAD_S = 0.9
 _BEAT_S = 0.25
 """How often a worker looks how late its event loop is."""
 
+SUPPLY_S = 600.0
+"""How long an input may take to arrive: a gigabyte at 2 MB a second. One that the carrier lost never does,
+and its call would wait without an end."""
+
 _CONTENTS_S = 0.01
 """How long texts to keep may wait; the attempt that names them follows."""
 
@@ -187,7 +191,12 @@ class Worker:
 
     async def supply(self, key: str) -> Supply:
         """Return an input that the coordinator sends, once it is there."""
-        return await asyncio.shield(self._supply(key))
+        try:
+            async with asyncio.timeout(SUPPLY_S):
+                return await asyncio.shield(self._supply(key))
+        except TimeoutError:
+            why = f"its content did not come from the coordinator within {SUPPLY_S:g} s"
+            return Supply(key=key, form="missing", data=why.encode())
 
     def say(self, message: FromWorker, wait_s: float = 0.0) -> None:
         """Say something to the coordinator within `wait_s` of the frame before."""
@@ -236,6 +245,8 @@ class Worker:
         assigned = _Assigned(self, message)
         task = self._loop.create_task(self._attempt(message, assigned, self._loop.time()), name="attempt")
         self._attempts[message.n] = task, assigned
+        # Not at the end of `_attempt`: one that is cancelled before it began never gets there.
+        task.add_done_callback(partial(self._on_end, message))
 
     async def _attempt(self, message: Assignment, assigned: _Assigned, taken_at: float) -> None:
         n, on_text = message.n, partial(self._on_text, message.n) if message.texts else None
@@ -265,9 +276,10 @@ class Worker:
                 self.say(completion, gathering_s(self._means(message.lane)))
             except (TypeError, OverflowError, ValueError) as error:
                 self._say_fault(n, error, taken_at)
-        finally:
-            self._attempts.pop(n, None)
-            self._forget_once(message)
+
+    def _on_end(self, message: Assignment, task: asyncio.Task[None]) -> None:
+        self._attempts.pop(message.n, None)
+        self._forget_once(message)
 
     def _forget_once(self, message: Assignment) -> None:
         if message.supply.startswith(ONCE):
