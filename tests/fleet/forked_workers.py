@@ -1,8 +1,8 @@
 """The command line with workers that are processes of this machine, and no Ray: run it like `umwelten`.
 
 `--engine ray` then has its calls made by forks of this process, which were made before anything else, run in
-another folder and have no key. UMWELTEN_TEST_WORKERS counts them; those beyond `--workers` take the places of
-those that end.
+another folder and have no key; with TEST_BLIND they find no file there, as on other machines. TEST_WORKERS
+counts them; those beyond `--workers` take the places of those that end.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from typing import NamedTuple
 
 from umwelten.evaluation.carriers import CARRIERS, Tell
 from umwelten.evaluation.spec import EngineChoice
+from umwelten.fleet import worker_inputs
 from umwelten.fleet.carrier import Carrier, Listener, WorkerPlace
 from umwelten.fleet.worker_runner import make_worker
 from umwelten.threads import new_event_loop
 
-COUNT = "UMWELTEN_TEST_WORKERS"
+COUNT, BLIND = "TEST_WORKERS", "TEST_BLIND"
 _POLL_S = 0.5
 _LENGTH = 8
 
@@ -49,6 +50,8 @@ def fork_worker(others: Collection[Staff] = ()) -> Staff:
         os.chdir("/")
         for name in [name for name in os.environ if name.endswith("_API_KEY")]:
             del os.environ[name]
+        if os.environ.get(BLIND):
+            worker_inputs.is_as_seen = lambda path, stamp: False
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_work(theirs))

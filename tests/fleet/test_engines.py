@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 from corpus.making import make as make_corpus
 from fleet.engines import ENGINE, both, differences, left, run, tables
+from fleet.forked_workers import BLIND, COUNT
 from provider import Provider, provider
 from umwelten.simulate.faultserver import Behaviour, Profile, Rule, ToolTurns
 from umwelten.simulate.profile import Fault
@@ -65,12 +67,13 @@ def book(city: str, context: umwelten.ToolContext) -> str:
 
 
 class Case(NamedTuple):
-    """A command, what it finds in its folder, and how its provider behaves."""
+    """A command, what it finds in its folder, and how its provider behaves; `blind` workers find no file."""
 
     arguments: tuple[str, ...]
     make: Callable[[Path], None]
     profile: Profile = Profile()
     code: int = 0
+    blind: bool = False
 
 
 def texts(folder: Path, count: int = 6) -> None:
@@ -133,7 +136,7 @@ FAILURES = Profile(
     rules=(
         Rule(prompt="text 2", behaviour=Behaviour(fault="reset_body")),
         Rule(prompt="text 3", behaviour=Behaviour(fault=400)),
-        Rule(first=2, counting="mark", prompt="text 4", behaviour=Behaviour(fault=429, retry_after_s=0.05)),
+        Rule(first=1, counting="mark", prompt="text 4", behaviour=Behaviour(fault=429, retry_after_s=0.05)),
     )
 )
 VISITS = ToolTurns(turns=2, calls=3, tools=("look", "boom", "book"), arguments=({"city": "Rome"},))
@@ -166,9 +169,9 @@ BY_ROW = (
 
 CASES = {
     "odd files": Case((*BATCH, *MODEL, *MANY), odd_files, code=1),
-    "requests": Case(REQUESTS, prompts),
+    "requests": Case(REQUESTS, prompts, blind=True),
     "rows": Case((*BY_ROW, *MODEL, *MANY), rows),
-    "failures": Case((*BATCH, *MODEL, *MANY, "--retries", "2"), texts, FAILURES, code=1),
+    "failures": Case((*BATCH, *MODEL, *MANY, "--retries", "1"), texts, FAILURES, code=1),
     "class": Case(
         (*BATCH, *MODEL, *MANY, "--schema", "s.py:Book"), partial(with_file, "s.py", CLASS), code=1
     ),
@@ -179,6 +182,9 @@ CASES = {
     ),
 }
 MORE = {
+    "odd files of others": Case((*BATCH, *MODEL, *MANY), odd_files, code=1, blind=True),
+    "requests near": Case(REQUESTS, prompts),
+    "corpus of others": Case((*BATCH, *MODEL, *MANY), corpus, code=1, blind=True),
     "corpus": Case((*BATCH, *MODEL, *MANY), corpus, code=1),
     "corpus of google": Case(
         (*BATCH, "-m", "google:gemini-3.5-flash", "--pdf", "text", *MANY), corpus, code=1
@@ -258,7 +264,8 @@ def server() -> Iterator[Provider]:
 
 
 def check(tmp_path: Path, server: Provider, case: Case) -> None:
-    here, away = both(tmp_path, server, case.arguments, make=case.make, profile=case.profile)
+    env = {BLIND: "1"} if case.blind else {}
+    here, away = both(tmp_path, server, case.arguments, make=case.make, profile=case.profile, env=env)
     assert here.ran.code == case.code, here.ran.err
     assert not differences(here, away)
     assert not any("Traceback" in ran.err for ran in (here.ran, away.ran))
@@ -314,6 +321,53 @@ def test_chains_and_runs_that_go_on_may_change_the_engine(tmp_path, server):
     assert server.idle().requests == 2
     ends = [tables(tmp_path / name / "output/e/evaluation.db", tmp_path / name) for name in ("here", "away")]
     assert ends[0]["calls"] == ends[1]["calls"]
+
+
+def test_what_is_recalled_and_learnt_is_the_same(tmp_path, server):
+    facts = '{"scope": "ann", "text": "Ann likes tea"}\n'
+
+    def make(folder: Path) -> None:
+        (folder / "r.csv").write_text("user,q\nann,alpha\nbob,beta\n")
+        (folder / "facts.jsonl").write_text(facts)
+        assert run(folder, ("memory", "import", "m", "facts.jsonl"), env=server.env()).code == 0
+
+    question = ("eval", "batch", "-p", "Do {{row.q}}", "--rows", "r.csv", "--id", "e", *MODEL, *MANY)
+    command = (*question, "--memory", "m", "--scope", "{{row.user}}")
+    here, away = both(tmp_path, server, command, make=make, env={COUNT: "4"})
+    assert here.ran.code == 0, here.ran.err
+    assert not differences(here, away)
+    learnt = [
+        tables(next((tmp_path / name / "output").glob("m.learn-*")) / "evaluation.db", tmp_path / name)
+        for name in ("here", "away")
+    ]
+    assert learnt[0] == learnt[1]
+
+
+def change(server: Provider, folder: Path) -> None:
+    """Delete and change files that were found, once the first calls were made."""
+    server.await_requests(3)
+    (folder / "in" / "12.txt").unlink()
+    (folder / "in" / "13.txt").write_text("changed")
+    (folder / "in" / "14.txt").unlink()
+    (folder / "in" / "14.txt").mkdir()
+
+
+@thorough
+def test_files_that_change_meanwhile_end_alike(tmp_path, server):
+    found = []
+    for name, engine, env in (("here", (), {}), ("away", ENGINE, {}), ("blind", ENGINE, {BLIND: "1"})):
+        folder = tmp_path / name
+        folder.mkdir()
+        texts(folder, 20)
+        server.use(Profile(default=Behaviour(latency_s=0.2)))
+        server.reset()
+        thread = threading.Thread(target=change, args=(server, folder))
+        thread.start()
+        ran = run(folder, (*BATCH, *MODEL, *ONE, *engine), env={**server.env(), **env})
+        thread.join()
+        found.append(left(folder, ran))
+    assert not differences(found[0], found[1])
+    assert not differences(found[0], found[2])
 
 
 @thorough

@@ -96,11 +96,10 @@ def note_idle_workers(engine: EngineChoice, limits: Limits, notes: list[Wording]
         return
     notes.append(
         Phrase(
-            "{idle} of {workers} workers are idle with {calls} in flight at most; raise "
+            "at most {calls} in flight, which leaves some of the {workers} workers idle; raise "
             "{option:max_concurrency}",
-            idle=engine.workers - most,
-            workers=engine.workers,
             calls=count(most, "call"),
+            workers=engine.workers,
         )
     )
 

@@ -162,7 +162,7 @@ def _packed_setup(parts: AttemptParts) -> bytes:
         trace=spec.trace,
         checks=not _checks_here(parts),
         schema=None if schema is None else schema.schema,
-        coerce=spec.coerce,
+        coerce=bool(spec.coerce),
         single=spec.single,
         kept=attachment_paths(spec) if spec.keep_inputs else None,
     )
