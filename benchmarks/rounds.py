@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.child import Ran, run
 from benchmarks.contestants import Contestant, Work
-from benchmarks.provider import Provider
+from benchmarks.provider import CONTESTANT_CORES, Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Job:
     terminal: bool = False
     records: bool = False
     limit_s: float = 120.0
+    cores: frozenset[int] = frozenset(CONTESTANT_CORES)
 
     def profile(self) -> dict[str, Any]:
         """What the provider is told."""
@@ -94,7 +95,9 @@ def shoot(contestant: Contestant, job: Job, provider: Provider) -> Shot:
     command, env = contestant.command(work)
     provider.use(job.profile())
     before = provider.cpu_s()
-    ran = run(command, cwd=work.folder, env=env, limit_s=job.limit_s, terminal=job.terminal)
+    ran = run(
+        command, cwd=work.folder, env=env, limit_s=job.limit_s, terminal=job.terminal, cores=set(job.cores)
+    )
     return _shot(ran, provider.ledger(), provider.cpu_s() - before)
 
 

@@ -15,14 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
-from benchmarks import hostile  # noqa: E402
+from benchmarks import fleet_kills, hostile  # noqa: E402
 from benchmarks.coverage import coverage  # noqa: E402
 from benchmarks.soak import soak  # noqa: E402
 from hostile.trying import MOST_RESIDENT, MOST_S  # noqa: E402
@@ -30,6 +30,7 @@ from memory import kills as learning_kills  # noqa: E402
 from provider import clean_environment, provider_process  # noqa: E402
 from reliability import (  # noqa: E402
     every_cut,
+    fleet_scenarios,
     journal_kills,
     judging,
     matrix,
@@ -59,8 +60,8 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=20_000, help="hostile files")
     parser.add_argument(
         "--parts",
-        default="kills,scores,judging,changes,tools,servers,learning,sharing,matrix,calls,resume,memory,files,intervals,"
-        "soak",
+        default="kills,scores,judging,changes,tools,servers,learning,sharing,fleet,matrix,calls,resume,memory,files,"
+        "intervals,soak",
     )
     parser.add_argument("--write-docs", action="store_true")
     chosen = parser.parse_args()
@@ -73,6 +74,7 @@ def main() -> int:
         "servers": lambda root: ended_servers(root, chosen.kills // 10),
         "learning": lambda root: killed_learning(root, max(10, chosen.kills // 100), chosen.size),
         "sharing": shared_limits,
+        "fleet": lambda root: workers_elsewhere(root, chosen.kills // 50),
         "matrix": faults,
         "calls": lambda _: cut_calls(),
         "resume": resume,
@@ -223,8 +225,12 @@ def killed_learning(root: Path, count: int, size: int) -> tuple[Lines, bool]:
 
 def shared_limits(root: Path) -> tuple[Lines, bool]:
     """Runs of one account that meet, end, are killed and stopped."""
+    return _scenarios(SCENARIOS, root)
+
+
+def _scenarios(scenarios: Mapping[str, Callable[[Path], str]], root: Path) -> tuple[Lines, bool]:
     table, good = {}, True
-    for number, (name, scenario) in enumerate(SCENARIOS.items()):
+    for number, (name, scenario) in enumerate(scenarios.items()):
         folder = root / str(number)
         folder.mkdir()
         try:
@@ -232,6 +238,14 @@ def shared_limits(root: Path) -> tuple[Lines, bool]:
         except AssertionError as error:
             table[name], good = f"broken: {str(error)[:500]}", False
     return _two_columns("what happens", table), good
+
+
+def workers_elsewhere(root: Path, count: int) -> tuple[Lines, bool]:
+    """Runs with workers on Ray: kills and stops, and what else is promised."""
+    figures = fleet_kills.torture(root / "kills", count)
+    scenarios, good = _scenarios(fleet_scenarios.SCENARIOS, root)
+    good = good and all(each.good for each in figures.values())
+    return [*fleet_kills.table(figures), "", *scenarios], good
 
 
 def faults(root: Path) -> tuple[Lines, bool]:
@@ -387,6 +401,7 @@ def document(found: dict[str, Lines]) -> str:
         "servers": "MCP servers",
         "learning": "Kills while facts are learnt",
         "sharing": "Runs that share a rate limit",
+        "fleet": "Workers on Ray",
         "resume": "Resuming",
         "matrix": "Network faults",
         "calls": "Calls of tools in streams",

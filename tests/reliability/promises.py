@@ -44,6 +44,30 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "A call whose worker is lost is made again before others, without using up a retry; no lane learns "
+        "anything from that; an answer that comes late is kept if the call has none, and its cost always; "
+        "every call ends once",
+        "runs by chance in virtual time: attempts that are lost, late ends, times without workers, pauses, "
+        "hedges, several lanes, cost caps, tools",
+        (
+            "engine/test_losses.py::test_random_losses_lose_nothing",
+            "engine/test_losses.py::test_lanes_learn_nothing_from_workers_that_are_lost_or_were_away",
+            "engine/test_losses.py::test_the_cost_of_a_late_answer_counts_though_its_call_is_over",
+            "store/test_workers.py::test_a_late_end_takes_the_place_of_the_lost_attempt",
+        ),
+    ),
+    (
+        "Whatever dies or stops of a run on Ray (a worker, a node, the coordinator), no acknowledged answer "
+        "is lost, no record is stored twice, and what is paid twice is at most what was in flight there; "
+        "workers whose coordinator is gone send nothing after 5 s; reports are those of a run on one machine",
+        "kill -9 and SIGSTOP of real processes of a real cluster, with a provider in another process that "
+        "tells files apart; the same evaluation made both ways (more in the table below)",
+        (
+            "reliability/test_fleet.py::test_a_worker_that_is_killed_costs_no_answer_and_is_replaced",
+            "reliability/test_fleet.py::test_a_report_is_the_same_whoever_makes_the_calls",
+        ),
+    ),
+    (
         "Facts are learnt once from each input, each with its call, and none is lost when another takes its "
         "place, whatever is killed; a run and its resume recall the same",
         "kill -9 while facts are learnt and brought up to date, with a provider in another process; models "

@@ -1,0 +1,1 @@
+"""Workers that answer without a request (`benchmarks.fleet_cost --null`)."""
