@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
 import weakref
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
 _PR_SET_PDEATHSIG = 1
 _MOST_FILES = 64
 """Open files of a limited process: an import holds a few, a conversion one or two."""
+_SECRET = re.compile(
+    r"(?:^|_)(?:API_?)?(?:KEY|KEYS|TOKEN|TOKENS|SECRET|SECRETS|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)(?:_|$)",
+    re.IGNORECASE,
+)
+_SHORTEST_SECRET = 6
 
 
 class Killable(Protocol):
@@ -42,6 +49,21 @@ def end_all() -> None:
     for child in children:
         with contextlib.suppress(OSError):
             child.kill()
+
+
+def says_secret(name: str) -> bool:
+    """Whether a variable's name says that it holds a key, a token or a password."""
+    return _SECRET.search(name) is not None
+
+
+def without_keys(environment: Mapping[str, str], secrets: Collection[str]) -> dict[str, str]:
+    """Return the environment without variables that say key, token or password, or hold a secret."""
+    hidden = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+    return {
+        name: value
+        for name, value in environment.items()
+        if not says_secret(name) and not any(secret in value for secret in hidden)
+    }
 
 
 # --- in the child ---------------------------------------------------------------------------------

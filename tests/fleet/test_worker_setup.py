@@ -13,10 +13,11 @@ from provider import KEYS
 from umwelten.api.argument_names import as_argument
 from umwelten.cli.flag_names import as_flag
 from umwelten.config.options import OPTIONS
+from umwelten.config.settings import load
 from umwelten.errors import ConfigError, UsageError
 from umwelten.fleet.interfaces import NothingSent
 from umwelten.fleet.packing import pack, unpack
-from umwelten.fleet.worker_keys import KeyRing, SecretPlace
+from umwelten.fleet.worker_keys import KeyRing, SecretPlace, hidden_variables
 from umwelten.fleet.worker_runner import HttpWorkerRunner
 from umwelten.fleet.worker_setup import (
     PackedSpelling,
@@ -62,6 +63,22 @@ def test_no_key_is_in_any_message_unless_keys_are_sent(tmp_path: Path, ship: boo
                 assert not any(spelling in both.setup for spelling in spellings(secret))
 
     run(main)
+
+
+def test_a_cluster_of_a_run_gets_no_key_of_anybody(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("GOOGLE_API_KEY=of-the-file-1\nINTERNAL_TOKEN=of-the-file-2\n")
+    (tmp_path / "umwelten.toml").write_text('[providers.mine]\nlike = "openai"\napi_key_env = "MINE"\n')
+    environ = {
+        "MINE": "of-a-provider-1",
+        "ANTHROPIC_API_KEY": "unused-1",
+        "AWS_SECRET_ACCESS_KEY": "unused-2",
+        "COPY": "x of-the-file-2",
+        "COPIED": "of-the-file-1",
+        "HTTPS_PROXY": "http://proxy:1",
+        "PATH": "/bin",
+    }
+    hidden = hidden_variables({}, load(tmp_path, environ, profile=None), environ)
+    assert environ.keys() - hidden == {"HTTPS_PROXY", "PATH"}
 
 
 def test_a_worker_without_a_key_says_which_variable_it_lacks(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
+from umwelten.child_processes import without_keys
 from umwelten.cli.interrupts import INTERRUPTED
-from umwelten.config.endpoints import all_keys, vendors
+from umwelten.config.endpoints import known_secrets
 from umwelten.config.settings import OF_ENDED_RUNS, Settings
-from umwelten.evaluation.scoring.external import says_secret, without_keys
 from umwelten.text.sanitize import one_line
 
 _LONGEST_S = 600.0
@@ -26,10 +26,10 @@ def run_on_end(command: str, folder: Path, status: int, settings: Settings) -> N
 
     It prints to stderr, as stdout is for the answers or the report.
     """
-    keys = set(all_keys(vendors(settings).values(), settings))
-    keys |= {found.secret.reveal().strip() for name, found in settings.variables.items() if says_secret(name)}
     values = (folder.name, str(folder.absolute()), _STATUS.get(status, "failed"), str(status))
-    environment = without_keys(os.environ, keys) | dict(zip(OF_ENDED_RUNS, values, strict=True))
+    environment = without_keys(os.environ, known_secrets(settings)) | dict(
+        zip(OF_ENDED_RUNS, values, strict=True)
+    )
     sys.stdout.flush()
     sys.stderr.flush()
     try:

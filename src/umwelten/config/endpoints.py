@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from umwelten.child_processes import says_secret
 from umwelten.config.addresses import address, parse_address, reached_at, written_address
 from umwelten.config.members import Member, members
 from umwelten.config.merged_sections import TomlSection
@@ -234,6 +235,12 @@ def all_keys(known: Iterable[Vendor], settings: Settings) -> tuple[str, ...]:
     names = {name for vendor in known for name in (*vendor.key_env, *vendor.keys)}
     found = (settings.variables[name].secret.reveal().strip() for name in names if name in settings.variables)
     return tuple(dict.fromkeys(found))
+
+
+def known_secrets(settings: Settings) -> set[str]:
+    """Return all values that may be secrets: keys of providers, and variables whose names say so."""
+    named = {found.secret.reveal().strip() for name, found in settings.variables.items() if says_secret(name)}
+    return named.union(all_keys(vendors(settings).values(), settings))
 
 
 def check_key(vendor: Vendor, settings: Settings) -> Secret | None:

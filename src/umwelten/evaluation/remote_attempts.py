@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from umwelten.attempts.input_reader import InputReader
@@ -17,7 +18,7 @@ from umwelten.events import Note, NoteLevel, WorkersStarting
 from umwelten.fleet.check_here import CheckHere
 from umwelten.fleet.remote import RemoteRunner
 from umwelten.fleet.supplies import InputSupplies, same_worker
-from umwelten.fleet.worker_keys import key_variables, keys_to_ship
+from umwelten.fleet.worker_keys import hidden_variables, keys_to_ship
 from umwelten.fleet.worker_setup import loopback_notes, pack_setup
 from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.records import WorkerRecord
@@ -41,7 +42,7 @@ class RemoteAttempts:
         self.check = outcome_check(parts)
         carrier = CARRIERS[choice.kind](
             choice,
-            key_variables(parts.targets),
+            hidden_variables(parts.targets, parts.settings, os.environ),
             lambda text: parts.observer(Note(text=text, level=NoteLevel.WARNING)),
             self._on_gone,
         )

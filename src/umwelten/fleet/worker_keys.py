@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from umwelten.attempts.target import Target
+from umwelten.child_processes import without_keys
+from umwelten.config.endpoints import known_secrets
 from umwelten.config.files import is_file, read_dotenv
 from umwelten.config.problems import Problems
 from umwelten.config.settings import Settings, first_set
@@ -44,10 +46,13 @@ def address_place(endpoint: Endpoint, settings: Settings) -> SecretPlace | None:
     return SecretPlace(names=(name,)) if place is not None and place.uses else None
 
 
-def key_variables(targets: Mapping[int, Target]) -> tuple[str, ...]:
-    """Return the variables that may hold the keys of targets."""
+def hidden_variables(
+    targets: Mapping[int, Target], settings: Settings, environ: Mapping[str, str]
+) -> frozenset[str]:
+    """Return the variables that a cluster of a run does not get: all that may be a key, used or not."""
     places = [place for one in endpoints_of(targets) if (place := key_place(one)) is not None]
-    return tuple(dict.fromkeys(name for place in places for name in place.names))
+    kept = without_keys(environ, known_secrets(settings))
+    return frozenset(name for place in places for name in place.names) | (environ.keys() - kept.keys())
 
 
 def keys_to_ship(targets: Mapping[int, Target], settings: Settings) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from umwelten.child_processes import without_keys
 from umwelten.errors import ConfigError
 from umwelten.evaluation.scoring.exchange import AHEAD
 from umwelten.evaluation.scoring.external import (
@@ -19,7 +20,6 @@ from umwelten.evaluation.scoring.external import (
     ScorerInput,
     external_scorer,
     read_content,
-    without_keys,
 )
 from umwelten.scoring.definition import NamedPlace, read_scorer
 from umwelten.scoring.score import Answer, Result, Score, Unscored

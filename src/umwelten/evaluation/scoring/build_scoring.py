@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from umwelten.child_processes import says_secret
 from umwelten.config.option_demands import option_demands
 from umwelten.config.options import OF_SCORE
 from umwelten.config.project_files import why_not_here
@@ -13,7 +14,6 @@ from umwelten.config.scorer_demands import read_paths
 from umwelten.config.scorers_file import ScorersFile, read_scorers_file
 from umwelten.config.settings import Settings
 from umwelten.errors import ConfigError, UsageError
-from umwelten.evaluation.scoring.external import says_secret
 from umwelten.evaluation.scoring.jury import resolve_judges
 from umwelten.evaluation.scoring.spec import ProgramScorers, ScoringSpec
 from umwelten.phrases import Phrase

@@ -10,7 +10,6 @@ import importlib.util
 import json
 import os
 import pickle
-import re
 import shutil
 import sys
 from base64 import b64encode
@@ -21,6 +20,7 @@ from typing import Any, Self
 
 import msgspec
 
+from umwelten.child_processes import without_keys
 from umwelten.errors import ConfigError, read_error
 from umwelten.evaluation.scoring.child import Child, Launch, first_line
 from umwelten.evaluation.scoring.exchange import Exchange
@@ -41,11 +41,6 @@ _START_S = 120.0
 """Seconds until a scorer is ready: its file may load a model."""
 _MEMORY_BYTES = 1 << 30
 _FILE_BYTES = 1 << 20
-_SECRET = re.compile(
-    r"(?:^|_)(?:API_?)?(?:KEY|KEYS|TOKEN|TOKENS|SECRET|SECRETS|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)(?:_|$)",
-    re.IGNORECASE,
-)
-_SHORTEST_SECRET = 6
 
 
 class ScorerInput(FrozenStruct):
@@ -204,21 +199,6 @@ def external_scorer(
         launch = Launch(settings=settings, environment=bare_environment(), folder=Path(os.sep))
         encode = _rule_line
     return External(definition, launch, encode, timeout_s=timeout_s, masked=masked, said=said)
-
-
-def says_secret(name: str) -> bool:
-    """Whether a variable's name says that it holds a key, a token or a password."""
-    return _SECRET.search(name) is not None
-
-
-def without_keys(environment: Mapping[str, str], secrets: Collection[str]) -> dict[str, str]:
-    """Return the environment without variables that say key, token or password, or hold a secret."""
-    hidden = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
-    return {
-        name: value
-        for name, value in environment.items()
-        if not says_secret(name) and not any(secret in value for secret in hidden)
-    }
 
 
 def _print(text: str) -> None:
