@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 
 from umwelten.fleet.carrier import WorkerPlace
 
@@ -21,6 +22,8 @@ class Echo:
             return
         if frame.startswith(b"env "):
             frame = os.environ.get(frame[4:].decode(), "").encode() or b"not set"
+        if frame == b"path":
+            frame = " ".join(sys.path).encode()
         self._frames.put_nowait(frame)
 
     async def frames(self, wait_s: float) -> bytes:

@@ -81,10 +81,14 @@ async def run() -> None:
         carrier.forget("a")
 
         carrier.send(2, SENT_KEY.encode())
+        carrier.send(2, b"path")
         carrier.send(2, b"env A_KEY")
         carrier.send(2, b"env RAY_AUTH_MODE")
         await until(lambda: heard.words(2)[-1:] == [b"token"])
-        assert heard.words(2)[-4:] == [SENT_KEY.encode(), b"not", b"set", b"token"]
+        assert heard.words(2)[-3:] == [b"not", b"set", b"token"]
+        assert SENT_KEY.encode() in heard.words(2)
+        assert os.fsencode(Path(__file__).parent) in heard.words(2)  # the path is there
+        assert os.fsencode(Path.cwd()) not in heard.words(2)
         processes = of_session(session)
         assert len(processes) > 4
         assert folder.stat().st_mode & 0o777 == 0o700
@@ -109,9 +113,11 @@ async def run() -> None:
 
 
 def test_frames_workers_that_die_and_the_end(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("A_KEY", KEY)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "of-another-cluster")
+    monkeypatch.chdir(tmp_path)  # a folder of a project, whose modules are not for workers
     handler = signal.getsignal(signal.SIGTERM)
     asyncio.run(run())
     assert signal.getsignal(signal.SIGTERM) == handler

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from umwelten.errors import UmweltenError, UsageError
+from umwelten.fleet.blocking_calls import BlockingCalls
 from umwelten.fleet.carrier import Listener, WorkerPlace
 from umwelten.fleet.messages import LARGEST_FRAME
 from umwelten.fleet.ray_address import (
@@ -94,6 +95,7 @@ class RayCarrier:
         self._cluster: LocalCluster | None = None
         self._listener: Listener | None = None
         self._is_connected = self._is_closing = False
+        self._calls, self._shutdown_s = BlockingCalls(), _SHUTDOWN_S
         self._links: dict[int, Link] = {}
         self._last = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -140,7 +142,9 @@ class RayCarrier:
         if self._is_connected:
             self._is_connected = False
             with contextlib.suppress(Exception):
-                await _in_daemon_thread(lambda: _disconnect([link.actor for link in links]), _SHUTDOWN_S)
+                await self._calls.run_last(
+                    lambda: _disconnect([link.actor for link in links]), self._shutdown_s
+                )
         if self._cluster is not None:
             await self._cluster.stop()
 
@@ -165,8 +169,9 @@ class RayCarrier:
         given = self._address if self._address == "auto" else address
         self._is_connected = True
         try:
-            await _in_daemon_thread(lambda: _init(given, variables), _CONNECT_S)
+            await self._calls.run(lambda: _init(given, variables), _CONNECT_S)
         except TimeoutError:
+            self._shutdown_s = 0.0  # as soon as it is connected after all
             raise no_answer(address, _CONNECT_S) from None
         except Exception as error:
             raise connection_error(address, error) from error
@@ -201,7 +206,7 @@ class RayCarrier:
 
     async def _start(self) -> None:
         """Start a worker and wait until it has joined. Raises `UmweltenError`."""
-        actor = await _in_daemon_thread(lambda: _new_actor(self._maker, self._with_pip))
+        actor = await self._calls.run(lambda: _new_actor(self._maker, self._with_pip))
         try:
             place = await _result(actor.join.remote(here))
         except BaseException as error:
@@ -219,7 +224,7 @@ class RayCarrier:
     async def _too_few(self, joined: int) -> UmweltenError:
         import ray
 
-        cpus = (await _in_daemon_thread(ray.cluster_resources)).get("CPU", 0.0)
+        cpus = (await self._calls.run(ray.cluster_resources)).get("CPU", 0.0)
         return UsageError(
             f"{joined} of {self._workers} workers could start within {self._join_s:.0f} s: "
             f"the cluster has {cpus:g} CPUs, free or not, and a worker takes {_WORKER_CPUS:g}",
@@ -296,7 +301,7 @@ class RayCarrier:
         if key in self._stored:
             self._stored.move_to_end(key)
             return self._stored[key][1]
-        task = asyncio.create_task(_in_daemon_thread(lambda: ray.put(frame)))
+        task = asyncio.create_task(self._calls.run(lambda: ray.put(frame)))
         self._stored[key] = len(frame), task
         while len(self._stored) > 1 and sum(size for size, _ in self._stored.values()) > _KEPT_BYTES:
             self._stored.popitem(last=False)
@@ -363,37 +368,9 @@ async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _in_daemon_thread(work: Callable[[], T], timeout_s: float | None = None) -> T:
-    """Return what `work` returns. Raises TimeoutError; the thread then goes on, but delays no exit.
-
-    A call of Ray may wait for a cluster that is gone, for ever.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        try:
-            outcome: tuple[T | None, BaseException | None] = work(), None
-        except BaseException as error:  # noqa: BLE001 - it is raised in the other thread
-            outcome = None, error
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(settle, *outcome)
-
-    threading.Thread(target=run, name="ray", daemon=True).start()
-    return await asyncio.wait_for(done, timeout_s)
-
-
 def _init(address: str, variables: dict[str, str]) -> None:
     """Connect. Not in the main thread, where Ray would replace the handler of SIGTERM."""
-    with _environment({**variables, _RECONNECT: _NEVER_S}), warnings.catch_warnings():
+    with _environment({**variables, _RECONNECT: _NEVER_S}, is_own=bool(variables)), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import ray
         from ray._private import ray_constants, worker
@@ -409,23 +386,44 @@ def _init(address: str, variables: dict[str, str]) -> None:
         # Ray prints on stdout what its daemons say of a worker that ended.
         worker.print_to_stdstream = lambda *data, **options: None
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                job_config=_job_config(),
+            )
         finally:
             ray_constants.ENABLE_RAY_CLUSTER = before
 
 
+def _job_config() -> Any:
+    """Return what has workers import from their own installation alone.
+
+    By itself Ray has them look first in this process's working directory, which may be a stranger's project.
+    """
+    from ray.job_config import JobConfig
+
+    class Job(JobConfig):  # type: ignore[misc]
+        def _get_proto_job_config(self) -> Any:
+            self._py_driver_sys_path: list[str] = []
+            return super()._get_proto_job_config()
+
+    return Job()
+
+
 @contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
+def _environment(variables: dict[str, str], *, is_own: bool) -> Iterator[None]:
+    """Have these variables set for Ray; `is_own`: without those that the user has for other clusters."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
+    for name in before if is_own else ():
+        del os.environ[name]
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def _disconnect(actors: list[Any]) -> None:
