@@ -63,7 +63,7 @@ def test_workers_are_on_all_nodes_and_are_replaced_where_they_die(
 
 
 def test_a_cluster_without_room_says_how_much_there_is(connected: RayCluster) -> None:
-    error = refused(connected.address, workers=9, join_s=3.0)
+    error = refused(connected.address, workers=9, join_s=1.0)
     assert "of 9 workers could start" in error.message
     assert "4 CPUs" in error.message
     assert "--workers" in str(error.hint)

@@ -19,19 +19,28 @@ if not Path("/proc/self/stat").exists():
 KEY = "sk-marked-0123456789"
 SENT_KEY = "sk-marked-sent"
 COORDINATOR = """
-import asyncio, os, sys
-sys.path.insert(0, sys.argv[1])
-from raykit import Heard
-from umwelten.fleet.ray_carrier import RayCarrier
+import asyncio, sys
+from umwelten.fleet import ray_cluster
 
 async def main():
-    heard = Heard()
-    await RayCarrier(None, 1, maker="ray_echo:Echo").open(heard)
-    print(heard.joined[1].pid, flush=True)
+    ray_cluster._HEAD = sys.argv[1]
+    cluster = ray_cluster.start_cluster(1, ())
+    await cluster.wait_until_ready()
+    print(cluster.address, flush=True)
     await asyncio.sleep(600)
 
 asyncio.run(main())
 """
+HEAD = """
+import pathlib, subprocess, sys
+program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+child = subprocess.Popen((sys.executable, "-c", program), process_group=0)
+folder = pathlib.Path(sys.argv[1])
+(folder / "address.new").write_text(f"{child.pid} {folder}")
+(folder / "address.new").rename(folder / "address")
+child.wait()
+"""
+"""In place of Ray: a process that starts one of its own, as Ray's daemons are."""
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +72,8 @@ def holders(secret: str, folder: Path, processes: list[int]) -> list[Path]:
 
 
 async def run() -> None:
-    heard = Heard()
+    heard, asked_to_end = Heard(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_end.set)
     carrier = RayCarrier(None, 2, maker="ray_echo:Echo", hidden=("A_KEY",))
     await carrier.open(heard)
     try:
@@ -93,6 +103,10 @@ async def run() -> None:
         assert len(processes) > 4
         assert folder.stat().st_mode & 0o777 == 0o700
         assert holders(KEY, folder, processes) == holders(SENT_KEY, folder, processes) == []
+
+        os.kill(os.getpid(), signal.SIGTERM)  # Ray must not end this process, nor print anything
+        await asked_to_end.wait()
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
 
         os.kill(heard.joined[1].pid, signal.SIGKILL)
         await until(lambda: 1 in heard.left)
@@ -125,11 +139,10 @@ def test_frames_workers_that_die_and_the_end(
 
 
 def test_nothing_is_left_of_a_run_that_was_killed() -> None:
-    command = (sys.executable, "-c", COORDINATOR, str(Path(__file__).parents[1]))
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as coordinator:
+    with subprocess.Popen((sys.executable, "-c", COORDINATOR, HEAD), stdout=subprocess.PIPE) as coordinator:
         assert coordinator.stdout is not None
-        worker = int(coordinator.stdout.readline())
-        session, folder = os.getsid(worker), folder_of(worker)
+        process, _, name = coordinator.stdout.readline().decode().strip().partition(" ")
+        session, folder = os.getsid(int(process)), Path(name)
         assert folder.exists()
         coordinator.kill()
     asyncio.run(until(lambda: of_session(session) == [] and not folder.exists()))

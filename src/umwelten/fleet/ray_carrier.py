@@ -381,6 +381,8 @@ def _init(address: str, variables: dict[str, str]) -> None:
             _raylet.Config.initialize("")
             _raylet.AuthenticationTokenLoader.instance().reset_cache()
         before = ray_constants.ENABLE_RAY_CLUSTER
+        # Ray's handler of SIGTERM passes it on, but ends the process 3 s later, whatever is still under way.
+        ray_constants.RAY_DISABLE_FAILURE_SIGNAL_HANDLER = True
         if os.environ.get(LOOPBACK) == "0":
             ray_constants.ENABLE_RAY_CLUSTER = False
         # Ray prints on stdout what its daemons say of a worker that ended.
