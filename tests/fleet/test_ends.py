@@ -101,6 +101,30 @@ def test_a_worker_that_is_lost_while_an_input_is_read_for_it_gets_none(key: str,
     play(main)
 
 
+def test_a_worker_that_wants_an_input_of_an_attempt_that_was_given_up_waits_for_nothing() -> None:
+    """Nothing was sent, then: its cost is known."""
+
+    async def wait_and_want(runner: TestRunner, call: Call, assigned: AssignedCall, on_text: OnText) -> str:
+        await asyncio.sleep(5.0)
+        await assigned.wanted()
+        raise AssertionError
+
+    async def main() -> None:
+        fleet = Fleet(wait_and_want, workers=2)
+        await fleet.remote.open()
+        attempt = fleet.start(1)
+        await asyncio.sleep(0.1)
+        fleet.carrier.cut(1, 25.0)
+        assert (await attempt).cost_nusd is None
+        await asyncio.sleep(20.0)
+        assert [(n, result.cost_nusd) for n, result in fleet.late] == [(1, 0)]
+        assert fleet.carrier.workers[1].worker._attempts == fleet.remote._given_up == {}
+        assert fleet.warnings == []
+        await fleet.remote.close()
+
+    play(main)
+
+
 def test_an_input_that_does_not_arrive_ends_its_attempt() -> None:
     async def main() -> None:
         fleet = Fleet(_read, workers=1, supplies=Slow("shared", 0.0))

@@ -305,12 +305,14 @@ class RemoteRunner:
         assigned.settle(assigned.result(message, outcome, now=now, unix=self._unix()))
 
     def _on_expired(self, member: Member, message: Expired) -> None:
-        why = "had not heard of this process for too long: nothing was sent"
-        assigned, now = self._assigned.get(message.n), self._loop.time()
+        self._end_unsent(member, message.n, "had not heard of this process for too long: nothing was sent")
+
+    def _end_unsent(self, member: Member, n: int, why: str) -> None:
+        assigned, now = self._assigned.get(n), self._loop.time()
         if assigned is not None and assigned.member is member:
             self._end(assigned)
             assigned.settle(assigned.lost(why, 0, now=now, unix=self._unix()))
-        elif (late := self._take_late(member, message.n)) is not None:
+        elif (late := self._take_late(member, n)) is not None:
             self._on_late(late.n, late.lost(why, 0, now=now, unix=self._unix()))
 
     def _take_late(self, member: Member, n: int) -> AssignedAttempt | None:
@@ -339,6 +341,9 @@ class RemoteRunner:
     def _on_wanted(self, member: Member, message: Wanted) -> None:
         assigned = self._assigned.get(message.n)
         if assigned is None or assigned.member is not member:
+            self._registration.tell(member, Cancel(n=message.n))  # or it would wait for ever
+            if message.n in self._given_up:
+                self._end_unsent(member, message.n, "had no input for it yet: nothing was sent")
             return
         if assigned.supply:
             self._shipments.release(member.number, assigned.supply)
