@@ -9,10 +9,15 @@ import pytest
 
 from fleet.base import Fleet, TestRunner, play
 from fleet.worlds import World, is_lost
+from umwelten.attempts.outcome_check import OutcomeCheck
+from umwelten.attempts.tool_use import ToolUse
+from umwelten.engine.interfaces import AttemptResult
+from umwelten.fleet.check_here import CheckHere
 from umwelten.fleet.interfaces import ONCE, AssignedCall
 from umwelten.fleet.messages import Supply
 from umwelten.simulate.clock import VirtualLoop, run_virtual
-from umwelten.types import Call, Failure, FailureKind
+from umwelten.tool_calls import OfferedTool, ToolCall, ToolDefinition, ToolSettings
+from umwelten.types import Call, Failure, FailureKind, Reply, Timing, ToolStep
 
 OnText = Callable[[str], None] | None
 STALL_S = 20.0
@@ -123,6 +128,28 @@ def test_a_worker_that_wants_an_input_of_an_attempt_that_was_given_up_waits_for_
         await fleet.remote.close()
 
     play(main)
+
+
+def test_an_answer_that_comes_late_says_nothing_about_a_conversation_that_went_on() -> None:
+    """With `about`, workers see that the input is still the one that the conversation is about."""
+    definition = ToolDefinition(name="look", description="", parameters={"type": "object"})
+    tool = OfferedTool(name="look", definition=definition, fingerprint="1")
+    check = CheckHere(OutcomeCheck(tool_use=ToolUse(ToolSettings(tools=(tool,)))))
+    step = Reply(text="", turn=b"{}", calls=(ToolCall(id="c", name="look"),))
+    call = Call(id=1, model=0, input=None)
+
+    def result(outcome: Reply, content: bytes) -> AttemptResult:
+        timing = Timing(started_at=0.0, latency_s=1.0)
+        return AttemptResult(outcome=outcome, timing=timing, key="k", content=content)
+
+    async def main() -> None:
+        parked = (await check(call, (), result(step, b"new"))).outcome
+        assert isinstance(parked, ToolStep)
+        for late in (Reply(text="answer"), step):
+            await check(call, (), result(late, b"old"), late=True)
+            assert check.about(call, parked.turns) == b"new"
+
+    asyncio.run(main())
 
 
 def test_an_input_that_does_not_arrive_ends_its_attempt() -> None:

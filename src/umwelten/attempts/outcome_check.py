@@ -31,11 +31,14 @@ class OutcomeCheck:
         return None if self._tool_use is None else self._tool_use.about(call)
 
     async def __call__(
-        self, call: Call, content: bytes, answer: Outcome, turns: tuple[Turn, ...]
+        self, call: Call, content: bytes, answer: Outcome, turns: tuple[Turn, ...], *, late: bool = False
     ) -> AttemptOutcome:
-        """Return what the attempt comes to; `content` is the hash of what the call is about."""
+        """Return what the attempt comes to; `content` is the hash of what the call is about.
+
+        `late`: it had been given up, so that the call's conversation may have gone on without it.
+        """
         outcome = await self._check(answer, turns)
-        if self._tool_use is not None:
+        if self._tool_use is not None and not late:
             self._tool_use.note(call, content, outcome)
         return outcome
 

@@ -19,10 +19,12 @@ class CheckHere:
         """Return what a conversation is about so far, `None` where that may change."""
         return self._check.about(call) if turns else None
 
-    async def __call__(self, call: Call, turns: tuple[Turn, ...], result: AttemptResult) -> AttemptResult:
-        """Return the result with what its answer comes to."""
+    async def __call__(
+        self, call: Call, turns: tuple[Turn, ...], result: AttemptResult, *, late: bool = False
+    ) -> AttemptResult:
+        """Return the result with what its answer comes to; `late`: of an attempt that had been given up."""
         outcome = result.outcome
         if not isinstance(outcome, Reply | Failure):  # it was checked
             return result
-        checked = await self._check(call, result.content, outcome, turns)
+        checked = await self._check(call, result.content, outcome, turns, late=late)
         return msgspec.structs.replace(result, outcome=checked)

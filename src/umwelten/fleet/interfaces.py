@@ -128,5 +128,6 @@ class OutcomeCheck(Protocol):
         """Return what a conversation is about so far, as `AttemptResult.content`; `None`: it begins."""
 
     def __call__(
-        self, call: Call, turns: tuple[Turn, ...], result: AttemptResult
-    ) -> Awaitable[AttemptResult]: ...
+        self, call: Call, turns: tuple[Turn, ...], result: AttemptResult, *, late: bool = False
+    ) -> Awaitable[AttemptResult]:
+        """Return the result with what its answer comes to; `late`: of an attempt that had been given up."""

@@ -332,7 +332,7 @@ class RemoteRunner:
             return
 
         async def tell() -> None:
-            self._on_late(assigned.n, await check(assigned.call, assigned.turns, result))
+            self._on_late(assigned.n, await check(assigned.call, assigned.turns, result, late=True))
 
         task = self._loop.create_task(tell())
         self._late_checks.add(task)
