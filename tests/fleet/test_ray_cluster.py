@@ -62,8 +62,14 @@ def test_workers_are_on_all_nodes_and_are_replaced_where_they_die(
     assert "".join(capfd.readouterr()) == ""
 
 
-def test_a_cluster_without_room_says_how_much_there_is(connected: RayCluster) -> None:
-    error = refused(connected.address, workers=9, join_s=1.0)
+def test_a_cluster_without_room_says_how_much_there_is(
+    connected: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of all that may run on this machine it is the one that is named there.
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text(connected.address)
+    error = refused("auto", workers=9, join_s=1.0)
     assert "of 9 workers could start" in error.message
     assert "4 CPUs" in error.message
     assert "--workers" in str(error.hint)
@@ -97,6 +103,9 @@ def test_the_cluster_of_this_machine_is_looked_for_as_ray_does(
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")  # it has ended
     assert "127.0.0.1:1" in refused("auto").message
+    if os.getuid() == 0:
+        os.chown(tmp_path / "ray", 65534, -1)
+        assert "another user" in refused("auto").message
     monkeypatch.setenv("RAY_ADDRESS", "ray://there:10001")
     assert "RAY_ADDRESS" in refused("auto").message
 

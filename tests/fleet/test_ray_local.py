@@ -1,6 +1,7 @@
 """A Ray cluster of one run: frames there and back, a worker that dies, and nothing left at the end."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from raykit import Heard, of_session, until
+from umwelten.errors import UmweltenError
 from umwelten.fleet.ray_carrier import RayCarrier
 
 pytest.importorskip("ray")
@@ -136,6 +138,16 @@ def test_frames_workers_that_die_and_the_end(
     asyncio.run(run())
     assert signal.getsignal(signal.SIGTERM) == handler
     assert "".join(capfd.readouterr()) == ""
+
+
+def test_a_machine_without_room_for_files_is_said_to_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**more: str | None) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/umw-1")
+
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(UmweltenError, match="could not be started on this machine") as raised:
+        asyncio.run(RayCarrier(None, 1).open(Heard()))
+    assert raised.value.exit_code == 2
 
 
 def test_nothing_is_left_of_a_run_that_was_killed() -> None:

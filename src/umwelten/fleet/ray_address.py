@@ -28,6 +28,7 @@ def known_address(address: str) -> str:
         file = Path(os.environ.get("RAY_TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"  # noqa: S108
         with contextlib.suppress(OSError):
             found = file.read_text().strip()
+            _check_owner(file)
         where = f" (in {file})"
     if not found:
         raise UsageError(
@@ -40,6 +41,17 @@ def known_address(address: str) -> str:
             f"{found!r}{where} is no address of a Ray cluster", "Write --engine ray:HOST:PORT or ray:auto."
         )
     return found
+
+
+def _check_owner(file: Path) -> None:
+    """Raise `UsageError` for an address that another user left: who runs a cluster runs code here, too."""
+    if not hasattr(os, "geteuid"):
+        return
+    if any(path.stat().st_uid not in (os.geteuid(), 0) for path in (file, file.parent)):
+        raise UsageError(
+            f"the Ray cluster named in {file} was started by another user",
+            "If you trust that user, write its address: --engine ray:HOST:PORT.",
+        )
 
 
 async def reach(address: str) -> None:

@@ -165,11 +165,15 @@ class RayCarrier:
         else:
             address = known_address(self._address)
             await reach(address)
-        # Ray looks for a token by itself only where it finds the cluster by itself.
-        given = self._address if self._address == "auto" else address
+        given = address
+        if self._address == "auto":
+            # Ray looks for a token by itself only where it finds the cluster by itself, and would rather use
+            # any that runs here, whoever's it is, than the one that was found.
+            given, variables = "auto", {"RAY_ADDRESS": address}
         self._is_connected = True
         try:
-            await self._calls.run(lambda: _init(given, variables), _CONNECT_S)
+            is_own = self._cluster is not None
+            await self._calls.run(lambda: _init(given, variables, is_own=is_own), _CONNECT_S)
         except TimeoutError:
             self._shutdown_s = 0.0  # as soon as it is connected after all
             raise no_answer(address, _CONNECT_S) from None
@@ -368,9 +372,9 @@ async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _init(address: str, variables: dict[str, str]) -> None:
+def _init(address: str, variables: dict[str, str], *, is_own: bool) -> None:
     """Connect. Not in the main thread, where Ray would replace the handler of SIGTERM."""
-    with _environment({**variables, _RECONNECT: _NEVER_S}, is_own=bool(variables)), warnings.catch_warnings():
+    with _environment({**variables, _RECONNECT: _NEVER_S}, is_own=is_own), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import ray
         from ray._private import ray_constants, worker

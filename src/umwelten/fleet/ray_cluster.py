@@ -68,8 +68,10 @@ class LocalCluster:
         until = loop.time() + _START_S
         address = self._folder / "address"
         while not address.exists():
-            if self._process.poll() is not None or loop.time() > until:
-                why = self._last_line() or f"it was not ready after {_START_S:.0f} s"
+            status = self._process.poll()
+            if status is not None or loop.time() > until:
+                late = f"it was not ready after {_START_S:.0f} s"
+                why = self._last_line() or (late if status is None else f"it ended with status {status}")
                 raise UmweltenError(
                     f"Ray could not be started on this machine: {why}",
                     "'ray start --head' may say more; --engine ray:auto uses the cluster that it starts.",
@@ -94,7 +96,20 @@ class LocalCluster:
 
 
 def start_cluster(cpus: int, hidden: Collection[str]) -> LocalCluster:
-    """Start the processes of a cluster with so many CPUs, without these variables in their environment."""
+    """Start the processes of a cluster with so many CPUs, without these variables in their environment.
+
+    Raises `UmweltenError` where the system refuses that.
+    """
+    try:
+        return _start_cluster(cpus, hidden)
+    except OSError as error:
+        raise UmweltenError(
+            f"Ray could not be started on this machine: {error}",
+            "It needs room for its files in /tmp, and some 20 processes.",
+        ) from error
+
+
+def _start_cluster(cpus: int, hidden: Collection[str]) -> LocalCluster:
     # The path of a socket has 103 bytes at most, of which Ray's names take 75: no long TMPDIR.
     root = "/tmp" if os.name == "posix" else None  # noqa: S108 - a new folder of mode 0700
     folder = Path(tempfile.mkdtemp(prefix="umw-", dir=root))
