@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
+from fleet import rough_worlds
 from fleet.worlds import World, is_lost, message, play
 from umwelten.events import RunStatus
 from umwelten.fleet.hearing import DEAF_S
@@ -17,6 +18,11 @@ SEEDS = range(2_000 if "UMWELTEN_TEST_THOROUGH" in os.environ else 12)
 def test_whatever_happens_to_workers_every_call_is_answered_once_and_the_ledger_agrees() -> None:
     for seed in SEEDS:
         play(seed)
+
+
+def test_nothing_is_left_of_calls_that_are_cancelled_inputs_that_are_sent_and_runs_that_are_stopped() -> None:
+    for seed in SEEDS[: max(6, len(SEEDS) // 4)]:
+        rough_worlds.play(seed)
 
 
 class _Quiet(World):

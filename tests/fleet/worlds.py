@@ -20,7 +20,7 @@ from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import AttemptResult, CallInfo
 from umwelten.events import Event, Note, NoteLevel, RunStatus
 from umwelten.fleet.hearing import DEAF_S
-from umwelten.fleet.interfaces import AssignedCall, NothingSent, WorkerHost
+from umwelten.fleet.interfaces import AssignedCall, NoSupplies, NothingSent, Supplies, WorkerHost
 from umwelten.fleet.remote import RemoteRunner
 from umwelten.fleet.virtual import VirtualCarrier
 from umwelten.records import AttemptRecord, CallRecord, Record, WorkerRecord
@@ -133,6 +133,9 @@ class World:
 
     # --- the run ---------------------------------------------------------------------------
 
+    def supplies(self) -> Supplies:
+        return NoSupplies()
+
     def prepare_s(self) -> float:
         return self.dice.random() * 10 if self.dice.random() < 0.03 else 0.0
 
@@ -167,6 +170,7 @@ class World:
             self.carrier,
             setup=b"setup",
             run="run",
+            supplies=self.supplies(),
             observer=self.observe,
             on_workers=lambda record: self.records.update({record.number: record}),
             hold=self.hold,
