@@ -1,6 +1,6 @@
 """What a call costs with workers on Ray: `python -m benchmarks.fleet_cost [--workers N …] [--null]`.
 
-The same calls by one process and by workers, in turn, against a provider without latency that is not counted:
+The same calls by one process and by workers, in turn, against a provider that is not counted:
 CPU per call of the coordinator, of its workers and of Ray's processes, without that of a run of few calls.
 `--null`: workers that answer without a request, so that the coordinator is what is measured.
 """
@@ -56,9 +56,9 @@ class Spent:
         return self.coordinator + self.workers + self.ray
 
 
-def spend(served: Provider, calls: int, options: Sequence[str], null: bool) -> Spent:
+def spend(served: Provider, calls: int, options: Sequence[str], null: bool, latency_s: float) -> Spent:
     """Make so many calls."""
-    served.use({"records": 0})
+    served.use({"records": 0, "default": {"latency_s": latency_s}})
     more = ("--progress", "plain", "--no-share-limits", *(("--texts", "off") if null else ()), *options)
     work = Work(url=served.url, folder=new_folder(), calls=calls, in_flight=IN_FLIGHT, options=more)
     command, env = UMWELTEN.command(work)
@@ -96,7 +96,7 @@ def _group(process: Process, coordinator: int) -> str:
 
 
 def measure(
-    served: Provider, calls: int, rounds: int, workers: Sequence[int], null: bool
+    served: Provider, calls: int, rounds: int, workers: Sequence[int], null: bool, latency_s: float
 ) -> tuple[str, bool]:
     """Return the table, and whether the promise is kept."""
     ways: dict[str, tuple[str, ...]] = {} if null else {"one machine": ()}
@@ -105,8 +105,8 @@ def measure(
     for _ in range(rounds):
         for name, options in ways.items():
             note(f"… {name}")
-            start = spend(served, FEW, options, null)
-            spent[name].append(spend(served, calls, options, null).less(start, calls))
+            start = spend(served, FEW, options, null, latency_s)
+            spent[name].append(spend(served, calls, options, null, latency_s).less(start, calls))
     rows, kept = [], True
     alone = figure(each.sum for each in spent.get("one machine", [])).values
     for name, each in spent.items():
@@ -152,11 +152,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--workers", type=int, action="append", help="repeatable; 2 and 4 if left out")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--null", action="store_true")
+    parser.add_argument(
+        "--latency",
+        type=float,
+        default=0.0,
+        help="seconds an answer takes; 0.5 s and more: "
+        "messages are gathered for 10 ms, otherwise for as little as 1 ms",
+    )
     options = parser.parse_args(arguments)
     end_well()
     with provider() as served:
-        print(f"{machine()}; zero latency, {IN_FLIGHT} in flight\n", flush=True)
-        shown, kept = measure(served, options.calls, options.rounds, options.workers or [2, 4], options.null)
+        print(f"{machine()}; {options.latency:g} s an answer, {IN_FLIGHT} in flight\n", flush=True)
+        workers = options.workers or [2, 4]
+        shown, kept = measure(served, options.calls, options.rounds, workers, options.null, options.latency)
     print(shown)
     return 0 if kept else 1
 

@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
+from benchmarks.rounds import end_well  # noqa: E402
 from reliability.fleet_kills import Figures, torture  # noqa: E402
 
 _NAMES = {
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
+    end_well()
     with tempfile.TemporaryDirectory(prefix="umwelten-fleet-") as folder:
         figures = torture(Path(folder), options.kills, seed=options.seed, words=options.words)
     print("\n".join(table(figures)))

@@ -63,7 +63,7 @@ PROMISES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "kill -9 and SIGSTOP of real processes of a real cluster, with a provider in another process that "
         "tells files apart; the same evaluation made both ways (more in the table below)",
         (
-            "reliability/test_fleet.py::test_a_worker_that_is_killed_costs_no_answer_and_is_replaced",
+            "reliability/test_fleet.py::test_a_worker_that_is_killed_costs_no_answer",
             "reliability/test_fleet.py::test_a_report_is_the_same_whoever_makes_the_calls",
         ),
     ),

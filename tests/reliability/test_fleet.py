@@ -25,9 +25,7 @@ def engine() -> Iterator[tuple[str, ...]]:
         yield fleet_scenarios.on_cluster(running, 2)
 
 
-def test_a_worker_that_is_killed_costs_no_answer_and_is_replaced(
-    engine: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_a_worker_that_is_killed_costs_no_answer(engine: tuple[str, ...], tmp_path: Path) -> None:
     with provider_process(profile()) as server:
         stage = fleet_kills.Stage(tmp_path, server, engine, random.Random(1), calls=150)
         figures = fleet_kills.repeat(stage, fleet_kills.kill_worker, 1)
