@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")
-MARK = "UMWELTEN_TEST_FAMILY"
+MARK = "TEST_FAMILY"
 
 
 class Process(NamedTuple):

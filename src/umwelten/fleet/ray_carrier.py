@@ -60,6 +60,8 @@ _JOIN_S = 60.0
 _BROKEN_S = 2.0
 """A worker to which no connection was possible for so long is given up: a broken connection is made anew at
 once, and Ray says that a machine is gone only after 13 s."""
+_NODE_S = 15.0
+"""Ray knows after 6 to 13 s that a machine is gone, and starts workers on it until then."""
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
 _RECONNECT, _NEVER_S = "RAY_gcs_rpc_server_reconnect_timeout_s", "1000000000"
@@ -196,7 +198,7 @@ class RayCarrier:
     # --- workers ----------------------------------------------------------------------------------
 
     async def _start_all(self) -> None:
-        starts = [asyncio.create_task(self._start()) for _ in range(self._workers)]
+        starts = [asyncio.create_task(self._start_patiently()) for _ in range(self._workers)]
         try:
             done, waiting = await asyncio.wait(
                 starts, timeout=self._join_s, return_when=asyncio.FIRST_EXCEPTION
@@ -207,6 +209,20 @@ class RayCarrier:
                 raise await self._too_few(len(done))
         finally:
             await _cancel(starts)
+
+    async def _start_patiently(self) -> None:
+        """Start a worker, again for a while if its process dies: its node may be dead, unknown to Ray."""
+        from ray import exceptions
+
+        until = asyncio.get_running_loop().time() + _NODE_S
+        while True:
+            try:
+                return await self._start()
+            except UmweltenError as error:
+                has_died = isinstance(error.__cause__, exceptions.RayActorError)
+                if not has_died or asyncio.get_running_loop().time() > until:
+                    raise
+            await asyncio.sleep(_PAUSE_S)
 
     async def _start(self) -> None:
         """Start a worker and wait until it has joined. Raises `UmweltenError`."""
