@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from umwelten.errors import UmweltenError
-from umwelten.fleet.ray_address import GONE_S, wait_until_gone
+from umwelten.fleet.ray_address import GONE_S, environment_error, wait_until_gone, worker_error
 from umwelten.simulate.clock import run_virtual
 
 
@@ -23,3 +23,28 @@ def test_a_cluster_is_gone_once_it_could_not_be_reached_for_a_while() -> None:
         return loop.time() - began
 
     assert 200 + GONE_S <= run_virtual(main()) <= 200 + GONE_S + 15
+
+
+def test_what_ended_a_worker_is_told_without_its_traceback() -> None:
+    died = "The actor died because of an error raised in its creation task, ray::W (pid=1)\n"
+    error = worker_error(f"{died}ModuleNotFoundError: No module named 'umwelten' \n")
+    assert error.message == "a worker cannot import umwelten: No module named 'umwelten'"
+    assert "umwelten[ray]==" in str(error.hint)
+    assert error.exit_code == 2
+    assert (
+        worker_error(f"{died}OSError: no space\n").message
+        == "a worker could not be started: OSError: no space"
+    )
+    assert worker_error("the disk\nis full").message == "a worker could not be started: the disk"
+
+
+def test_what_pip_says_is_told_where_it_could_not_install() -> None:
+    said = "Failed to set up runtime environment.\nTraceback\n  File x\n"
+    error = environment_error(
+        f"{said}Last lines:\n    ERROR: From versions: none\n    ERROR: No match for umwelten\n \n"
+    )
+    assert error.message.endswith("on a node: No match for umwelten")
+    assert "PIP_INDEX_URL" in str(error.hint)
+    assert error.exit_code == 2
+    error = environment_error(f"{said}RuntimeError: Please install virtualenv\n \n")
+    assert error.message.endswith("on a node: RuntimeError: Please install virtualenv")

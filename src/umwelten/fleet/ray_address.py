@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from umwelten.errors import UmweltenError, UsageError
+from umwelten.version import __version__
 
 _REACH_S = 3.0
 _LAST_PORT = 65535
@@ -108,6 +110,36 @@ def token_note(address: str) -> str:
         f"the Ray cluster at {address} asks for no token: whoever reaches its ports can run programs on it "
         "and see what is sent to its workers. Start it with RAY_AUTH_MODE=token."
     )
+
+
+def worker_error(text: str) -> UmweltenError:
+    """Return what says why a worker could not be started, given what Ray says."""
+    if missing := re.findall(r"No module named '[^']*'", text):
+        return UsageError(
+            f"a worker cannot import umwelten: {missing[-1]}",
+            f"Install it on every node: pip install 'umwelten[ray]=={__version__}'; or use --ray-env pip.",
+        )
+    lines = _lines(text) or [""]
+    # What ended the worker's constructor comes with the traceback, of which the last line says most.
+    return UmweltenError(
+        f"a worker could not be started: {lines[-1] if 'creation task' in lines[0] else lines[0]}"
+    )
+
+
+def environment_error(text: str) -> UmweltenError:
+    """Return what says why Ray could not install umwelten, given what Ray and pip say."""
+    lines = _lines(text) or [""]
+    why = next((line for line in reversed(lines) if line.startswith("ERROR: ")), lines[-1])
+    return UsageError(
+        f"Ray could not install umwelten {__version__} on a node: {why.removeprefix('ERROR: ')}",
+        "--ray-env pip needs the package virtualenv on every node, and pip there has to find this version "
+        "(PIP_INDEX_URL or PIP_FIND_LINKS, set before Ray is started). Or install it on every node: "
+        f"pip install 'umwelten[ray]=={__version__}'.",
+    )
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def first_line(error: BaseException) -> str:

@@ -26,12 +26,14 @@ from umwelten.fleet.carrier import Listener, WorkerPlace
 from umwelten.fleet.messages import LARGEST_FRAME
 from umwelten.fleet.ray_address import (
     connection_error,
+    environment_error,
     first_line,
     known_address,
     no_answer,
     reach,
     token_note,
     wait_until_gone,
+    worker_error,
 )
 from umwelten.fleet.ray_cluster import LOOPBACK, LocalCluster, start_cluster
 from umwelten.fleet.ray_link import Link
@@ -56,7 +58,9 @@ than a second say nothing about their provider (`membership.AWAY_S`)."""
 _CONNECT_S = 20.0
 """Ray connects within 1 s. Where a cluster is not what it was, it tries for minutes."""
 _JOIN_S = 60.0
-"""Workers are ready after 1 to 5 s; with packages to install, or on a machine under load, later."""
+"""Workers are ready after 1 to 5 s, on a machine under load later."""
+_INSTALLED_S = 600.0
+"""pip took 50 s where all of umwelten's packages were to be had near by. Ray gives it ten minutes."""
 _BROKEN_S = 2.0
 """A worker to which no connection was possible for so long is given up: a broken connection is made anew at
 once, and Ray says that a machine is gone only after 13 s."""
@@ -89,10 +93,11 @@ class RayCarrier:
         note: Callable[[str], None] = lambda text: None,
         on_gone: Callable[[str], None] = lambda text: None,
         maker: str = MAKER,
-        join_s: float = _JOIN_S,
+        join_s: float | None = None,
     ) -> None:
         self._address, self._workers, self._hidden = address, workers, hidden
-        self._with_pip, self._note, self._maker, self._join_s = with_pip, note, maker, join_s
+        self._with_pip, self._note, self._maker = with_pip, note, maker
+        self._join_s = join_s or (_INSTALLED_S if with_pip else _JOIN_S)
         self._on_gone = on_gone
         self._cluster: LocalCluster | None = None
         self._listener: Listener | None = None
@@ -474,10 +479,9 @@ def _new_actor(maker: str, with_pip: bool) -> Any:
 
 
 def _worker_error(error: Exception) -> UmweltenError:
+    from ray import exceptions
+
     cause = getattr(error, "cause", None) or error
-    if isinstance(cause, ImportError):
-        return UsageError(
-            f"a worker cannot import umwelten: {first_line(cause)}",
-            f"Install it on every node: pip install 'umwelten[ray]=={__version__}'; or use --ray-env pip.",
-        )
-    return UmweltenError(f"a worker could not be started: {first_line(cause)}")
+    if isinstance(cause, exceptions.RuntimeEnvSetupError):
+        return environment_error(str(cause))
+    return worker_error(str(cause))
