@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,8 @@ def test_workers_are_on_all_nodes_and_are_replaced_where_they_die(
 def test_a_cluster_without_room_says_how_much_there_is(
     connected: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Of all that may run on this machine it is the one that is named there.
+    # Another one runs on this machine, as Ray sees, but not the one that is named there.
+    monkeypatch.setattr("ray._private.services.find_gcs_addresses", cache(lambda: {"127.0.0.1:1"}))
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "ray_current_cluster").write_text(connected.address)
