@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import asyncio
 
-    from umwelten.evaluation.evaluation import CallSubset, Evaluation
+    from umwelten.evaluation.evaluation import Evaluation
     from umwelten.evaluation.run_control import RunControl
+    from umwelten.evaluation.run_start import CallSubset
     from umwelten.events import Event, Observer, RunStatus
 
     Prepare = Callable[[], "Work"]

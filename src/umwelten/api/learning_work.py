@@ -14,10 +14,11 @@ from umwelten.config.endpoints import vendors
 from umwelten.config.option_types import PlainText
 from umwelten.config.settings import Settings, load
 from umwelten.errors import UmweltenError
-from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.memory.collection import Learnt
 from umwelten.evaluation.memory.learning import Learning, build_learning, check_ahead, learning_after
 from umwelten.evaluation.memory.run import learn
+from umwelten.evaluation.run_start import CallSubset
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import Note, NoteLevel, RunStatus
 from umwelten.phrases import Wording, spell

@@ -23,7 +23,8 @@ from umwelten.config.score_demands import check_unscored
 from umwelten.config.settings import Settings, load
 from umwelten.errors import UsageError
 from umwelten.evaluation.build_spec import build_spec
-from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.evaluation import Evaluation
+from umwelten.evaluation.run_start import CallSubset
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.live.launch import is_launched
 from umwelten.phrases import Wording

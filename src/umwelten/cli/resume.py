@@ -21,9 +21,10 @@ from umwelten.config.option_types import PlainText
 from umwelten.config.project_files import Place, project_file
 from umwelten.config.settings import Settings, load
 from umwelten.errors import Untrusted, UsageError
-from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.failed_calls import check_kinds, failed_calls
 from umwelten.evaluation.given import StoredOptions, stored_options, with_kept_rows
+from umwelten.evaluation.run_start import CallSubset
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.evaluation.stored_request import options_of_request, with_kept_texts
 from umwelten.live.launch import is_launched

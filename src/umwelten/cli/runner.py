@@ -24,8 +24,9 @@ from umwelten.cli.summary import print_summary
 from umwelten.config.addresses import own_addresses
 from umwelten.engine.interfaces import RunResult
 from umwelten.errors import UmweltenError
-from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.run_control import RunControl
+from umwelten.evaluation.run_start import CallSubset
 from umwelten.events import Event, Note, NoteLevel, Observer, RunStarted, RunStatus
 from umwelten.live.server import controlled
 from umwelten.phrases import Wording, spell

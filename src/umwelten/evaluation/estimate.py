@@ -6,9 +6,10 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.known_limits import Work, least_s
 from umwelten.evaluation.preview import Span, wall_s
+from umwelten.evaluation.run_start import CallSubset
 from umwelten.evaluation.sampling import CostPart, DrawnSample, Range, Seen, draw, part, together
 from umwelten.pricing import price_of
 from umwelten.prompts.token_estimates import InputSize

@@ -7,7 +7,6 @@ before the first call; failures of calls are records.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -17,7 +16,7 @@ import msgspec
 
 from umwelten.attempts.key_mask import KeyMask
 from umwelten.attempts.outcome_check import OutcomeCheck
-from umwelten.attempts.target import Target, left_out
+from umwelten.attempts.target import Target
 from umwelten.attempts.tool_caller import EvaluationTools
 from umwelten.clock import unix_clock
 from umwelten.config.endpoints import all_keys, price_overrides
@@ -26,46 +25,37 @@ from umwelten.control.attribution import Attribution, advice
 from umwelten.control.model_state import ModelState
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
-from umwelten.control.stop import OPEN_ENDED, CostCap
+from umwelten.control.stop import CostCap
 from umwelten.engine.engine import Engine
-from umwelten.engine.interfaces import CallInfo, RunResult, Source
+from umwelten.engine.interfaces import CallInfo, RunResult
 from umwelten.errors import UmweltenError
+from umwelten.evaluation.call_estimates import CallEstimates
 from umwelten.evaluation.descriptors import crowding_note, is_crowded, within_room
-from umwelten.evaluation.engine_choice import engine_settings
-from umwelten.evaluation.lanes import make_lanes, served, sums_by_lane
+from umwelten.evaluation.lanes import make_lanes, served
 from umwelten.evaluation.limit_memory import LimitMemory
 from umwelten.evaluation.live_run import LiveRun
 from umwelten.evaluation.local_attempts import AttemptMaker, AttemptParts, LocalAttempts
 from umwelten.evaluation.opening import OpenedStore, open_store
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import (
-    any_tools,
-    callable_tools,
     hedge_share,
-    request_terms,
-    with_input,
 )
+from umwelten.evaluation.run_start import CallSubset, RunStart
 from umwelten.evaluation.share_lanes import shared_lanes
 from umwelten.evaluation.spec import EvaluationSpec
-from umwelten.evaluation.text_file_note import TextFileNote
 from umwelten.events import (
-    Grown,
     LaneTime,
     LaneView,
-    ModelCalls,
     Note,
     NoteLevel,
     Observer,
     Observers,
     RunFinished,
-    RunStarted,
     RunStatus,
 )
 from umwelten.local import LocalServers
 from umwelten.phrases import Spelling, by_name, spell
-from umwelten.pricing import cost_nusd, max_cost_nusd
 from umwelten.prompts.request_builder import RequestBuilder
-from umwelten.prompts.token_estimates import input_size
 from umwelten.providers.capabilities import Capabilities
 from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
@@ -73,27 +63,10 @@ from umwelten.providers.wires import wires_of
 from umwelten.records import BegunCall, Committable
 from umwelten.store.grid import Counts
 from umwelten.threads import run_in_thread
-from umwelten.types import Call, FrozenStruct, ModelRef, Turn, Usage
+from umwelten.types import Call, ModelRef, Turn
 
 if TYPE_CHECKING:
     from umwelten.evaluation.remote_attempts import RemoteAttempts
-
-ASSUMED_OUTPUT = 1024
-"""Tokens that an answer is expected to have at most when no `max_tokens` says so."""
-
-LONGEST_OUTPUT = OPEN_ENDED * ASSUMED_OUTPUT
-"""Tokens that are reserved for such an answer while many calls are under way."""
-
-
-class CallSubset(FrozenStruct):
-    """Some of the pending calls: where they come from, and how many they are by model.
-
-    `sample`: they are few, and made first, by this process whatever the engine of the run.
-    """
-
-    source: Source
-    calls: Mapping[int, int]
-    sample: bool = False
 
 
 class Evaluation:
@@ -120,8 +93,7 @@ class Evaluation:
         self.folder = spec.output.output_dir / store.spec.id
         self._targets, self._local = targets, local
         self.settings, self.prices = settings, price_book(vendors, price_overrides(settings))
-        self._sent = {ref: spec.request.of(ref) for ref in spec.models}
-        self._terms = {ref: request_terms(sent) for ref, sent in self._sent.items()}
+        self._estimates = CallEstimates(spec, builder, targets, self.prices)
         self._engine: Engine | None = None
         self._room: int | None = None
         self._opening: asyncio.Task[RemoteAttempts] | None = None
@@ -241,83 +213,24 @@ class Evaluation:
     def _begin(
         self, tell: Observer, only: CallSubset | None, standing: tuple[Counts, dict[int, int]]
     ) -> None:
-        """Open the run in the store and report what lies ahead; inputs found later are reported then."""
-        spec, limits, store = self.spec, self.spec.limits, self.store
-        loop = asyncio.get_running_loop()
-        counts, to_do = standing
-        pending = sums_by_lane(self._targets, to_do if only is None else only.calls)
-        each = sums_by_lane(self._targets, dict.fromkeys(store.models, spec.repeats))
-        note_text_files = TextFileNote(spec, self.settings, self._spelling, tell)
-
-        def grown(more: int, complete: bool) -> None:
-            total = counts.total + more * spec.repeats * len(store.models)
-            now = {lane: n + more * each[lane] for lane, n in pending.items()}
-            found = self._by_model(total, to_do, more * spec.repeats)
-            loop.call_soon_threadsafe(
-                tell, Grown(total=total, pending=now, complete=complete, by_model=found)
-            )
-            loop.call_soon_threadsafe(note_text_files, sum(now.values()))
-
-        if only is None and not store.complete:
-            store.on_growth(grown)
-        if limits.hedge and any_tools(spec):
-            text = "calls with tools are not sent a second time, however long they take"
-            tell(Note(text=text, level=NoteLevel.WARNING))
-        if spec.tools is not None:
-            spec.tools.notes.listen(
-                lambda text: loop.call_soon_threadsafe(tell, Note(text=text, level=NoteLevel.WARNING))
-            )
-        for text in left_out(self._targets.values(), spec.request):
-            tell(Note(text=text, level=NoteLevel.WARNING))
-        store.start_run(
-            {
-                "max_concurrency": limits.max_concurrency,
-                "provider_concurrency": dict(limits.provider_concurrency),
-                "timeout_s": limits.timeout_s,
-                "retries": limits.retries,
-                "max_wait_s": limits.max_wait_s,
-                **({"hedge": limits.hedge} if limits.hedge else {}),
-                "stream": spec.stream,
-                **({} if only is not None and only.sample else engine_settings(spec.engine)),
-                **({"reused": self._reused} if self._reused else {}),
-                **({} if (day := self.prices.list_day(spec.models)) is None else {"prices": day}),
-            },
-            self._clock,
+        start = RunStart(
+            spec=self.spec,
+            store=self.store,
+            targets=self._targets,
+            settings=self.settings,
+            spelling=self._spelling,
+            clock=self._clock,
+            limit=self._limit,
+            reused=self._reused,
+            price_day=self.prices.list_day(self.spec.models),
             given=self._given(),
         )
-        tell(
-            RunStarted(
-                id=store.spec.id,
-                total=counts.total if only is None else sum(only.calls.values()),
-                done=counts.succeeded if only is None else 0,
-                models=tuple(dict.fromkeys(store.models.values())),
-                max_concurrency=self._limit,
-                at_unix=self._clock(),
-                pending=pending,
-                complete=only is not None or store.complete,
-                reused=self._reused if only is None else {},
-                tools=callable_tools(spec.request),
-                by_model=self._by_model(counts.total, to_do)
-                if only is None
-                else self._by_model(None, only.calls),
-            )
-        )
-        note_text_files(sum(pending.values()))
+        start.begin(tell, only, standing)
 
     def _given(self) -> str:
         if self.spec.given is None:
             return "{}"
         return self.spec.given(KeyMask(all_keys(self.vendors.values(), self.settings)).text)
-
-    def _by_model(self, total: int | None, to_do: Mapping[int, int], more: int = 0) -> dict[str, ModelCalls]:
-        """Return what each model has to do: of so many calls in all, `None` where those to do are all."""
-        models, sums = self.store.models, dict[str, ModelCalls]()
-        for number, ref in models.items():
-            pending = to_do.get(number, 0) + more
-            own = pending if total is None else total // len(models)
-            before = sums.get(str(ref), ModelCalls(total=0, pending=0))
-            sums[str(ref)] = ModelCalls(total=before.total + own, pending=before.pending + pending)
-        return sums
 
     async def _open_attempts(self, observer: Observer, *, has_work: bool, sample: bool) -> AttemptMaker:
         parts = AttemptParts(
@@ -326,9 +239,7 @@ class Evaluation:
             store=self.store,
             builder=self.builder,
             targets=self._targets,
-            price=self._price,
-            prices=self.prices,
-            terms=self._terms,
+            estimates=self._estimates,
             spelling=self._spelling,
             clock=self._clock,
             observer=observer,
@@ -366,7 +277,7 @@ class Evaluation:
             source=store if only is None else only.source,
             sink=store,
             runner=attempts.runner,
-            calls=CallInfo(store.models, self._estimate, self._tokens, self._broken_off),
+            calls=CallInfo(store.models, self._reserve, self._estimates.tokens, self._estimates.broken_off),
             observer=observer,
             stream=self.spec.stream and texts,
             max_errors=self.spec.limits.max_errors,
@@ -383,6 +294,10 @@ class Evaluation:
 
         store.on_commit(committed)
         return engine
+
+    def _reserve(self, call: Call, turns: tuple[Turn, ...]) -> int | None:
+        """Return the most that an attempt can cost; only a cap needs it."""
+        return None if self._cap.cap is None else self._estimates.most(call, turns)
 
     def _begun(self, check: OutcomeCheck, call: Call) -> BegunCall | None:
         """Return how far an earlier run got with a call; `check` is told what that was about."""
@@ -529,30 +444,3 @@ class Evaluation:
         for number, target in self._targets.items():
             if target.local is not None:
                 self._targets[number] = msgspec.structs.replace(target, local=self._local)
-
-    def _price(self, usage: Usage, model: ModelRef) -> int | None:
-        return cost_nusd(usage, model, self.prices, at=time.time(), terms=self._terms[model])
-
-    def _tokens(self, call: Call, turns: tuple[Turn, ...]) -> tuple[int, int | None]:
-        """Tokens that a call's request sends, roughly, and that it may write at most."""
-        target, size = self._targets[call.model], input_size(call.input)
-        longest = self._sent[target.model].parameters.max_tokens
-        return self.builder.input_tokens(size, target.prompt, turns, target.model.variant), longest
-
-    def _broken_off(self, call: Call) -> int | None:
-        """What an attempt costs that was broken off: nobody knows, unless it is nothing in any case."""
-        return 0 if self._targets[call.model].endpoint.vendor.is_free else None
-
-    def _estimate(self, call: Call, turns: tuple[Turn, ...]) -> int | None:
-        """The most that an attempt can cost, in nano-USD; only a cap needs it."""
-        if self._cap.cap is None:
-            return None
-        model, size = self._targets[call.model].model, input_size(call.input)
-        return max_cost_nusd(
-            model,
-            self.builder.most_tokens(size, turns),
-            self._sent[model].parameters.max_tokens or LONGEST_OUTPUT,
-            self.prices,
-            at=time.time(),
-            terms=with_input(self._terms[model], size.name),
-        )

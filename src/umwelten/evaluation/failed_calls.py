@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from umwelten.errors import UmweltenError, UsageError
-from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.evaluation import Evaluation
+from umwelten.evaluation.run_start import CallSubset
 from umwelten.store.store import Store
 from umwelten.text.suggestions import closest, did_you_mean
 from umwelten.types import Call, FailureKind

@@ -9,7 +9,7 @@ from typing import Protocol
 from umwelten.attempts.input_reader import InputReader
 from umwelten.attempts.outcome_check import OutcomeCheck
 from umwelten.attempts.question_keeper import QuestionKeeper
-from umwelten.attempts.runner import HttpAttemptRunner, Price
+from umwelten.attempts.runner import HttpAttemptRunner
 from umwelten.attempts.structured_output import StructuredOutput
 from umwelten.attempts.target import Target
 from umwelten.attempts.tool_use import ToolUse
@@ -18,17 +18,17 @@ from umwelten.config.settings import Settings
 from umwelten.control.pool import Pool
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import AttemptRunner
+from umwelten.evaluation.call_estimates import CallEstimates
 from umwelten.evaluation.lanes import connection_times
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import Observer
 from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.workers.pool import ConversionPool
 from umwelten.phrases import Spelling
-from umwelten.pricing import PriceBook, RequestTerms
 from umwelten.prompts.request_builder import RequestBuilder
 from umwelten.store.inputs import storable_path
 from umwelten.store.store import Store
-from umwelten.types import FrozenStruct, ModelRef
+from umwelten.types import FrozenStruct
 
 
 class AttemptParts(FrozenStruct):
@@ -42,9 +42,7 @@ class AttemptParts(FrozenStruct):
     store: Store
     builder: RequestBuilder
     targets: Mapping[int, Target]
-    price: Price
-    prices: PriceBook
-    terms: Mapping[ModelRef, RequestTerms]
+    estimates: CallEstimates
     spelling: Spelling
     clock: Callable[[], float]
     observer: Observer
@@ -99,7 +97,7 @@ class LocalAttempts:
             targets=parts.targets,
             transport=self._transport,
             inputs=InputReader(parts.builder, conversions, added_values(parts), parts.observer),
-            price=parts.price,
+            price=parts.estimates.cost,
             stream=spec.stream,
             observer=parts.observer,
             check=self.check,

@@ -13,8 +13,8 @@ from umwelten.config.members import members
 from umwelten.config.settings import Settings
 from umwelten.control.known_rate import KnownRate
 from umwelten.errors import EvaluationExists
+from umwelten.evaluation.call_estimates import ASSUMED_OUTPUT
 from umwelten.evaluation.engine_choice import engine_name
-from umwelten.evaluation.evaluation import ASSUMED_OUTPUT
 from umwelten.evaluation.known_limits import Work, least_s, limits_of
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.request_terms import callable_tools, hedge_share, request_terms

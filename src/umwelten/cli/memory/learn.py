@@ -20,11 +20,12 @@ from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
 from umwelten.errors import UmweltenError, UsageError
-from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.memory.collection import Learnt
 from umwelten.evaluation.memory.learning import Learning, build_learning, check_ahead, learning_after
 from umwelten.evaluation.memory.run import LearnRun
 from umwelten.evaluation.memory.run import learn as ask_and_learn
+from umwelten.evaluation.run_start import CallSubset
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.events import RunStatus
 from umwelten.phrases import Wording

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from umwelten.errors import InputError, StoreError
-from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.memory.collection import (
     InputGone,
     Kept,
@@ -30,6 +30,7 @@ from umwelten.evaluation.memory.collection import (
     with_taken,
 )
 from umwelten.evaluation.memory.learning import Learning
+from umwelten.evaluation.run_start import CallSubset
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.identity import content_hash
 from umwelten.inputs.added_values import AddedValues

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from umwelten.config.settings import Settings
-from umwelten.evaluation.evaluation import CallSubset, Evaluation
+from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.memory.collection import Learnt, collect
 from umwelten.evaluation.memory.learning import Learning
 from umwelten.evaluation.memory.merging import Merging
+from umwelten.evaluation.run_start import CallSubset
 from umwelten.evaluation.scoring.jury import spent_nusd
 from umwelten.events import RunStatus
 from umwelten.phrases import Spelling
