@@ -1,55 +1,35 @@
-"""Workers in the actors of a Ray cluster. The only module that imports Ray.
-
-Everything of Ray is imported where it is used: it takes half a second, and few runs need it.
-"""
+"""Workers in the actors of a Ray cluster."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
-import importlib.util
-import logging
-import os
-import socket
-import sys
-import threading
-import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from umwelten.errors import UmweltenError, UsageError
+from umwelten.fleet import ray_api
 from umwelten.fleet.blocking_calls import BlockingCalls
-from umwelten.fleet.carrier import Listener, WorkerPlace
+from umwelten.fleet.carrier import Listener
 from umwelten.fleet.messages import LARGEST_FRAME
 from umwelten.fleet.ray_address import (
     connection_error,
-    environment_error,
     first_line,
     known_address,
     no_answer,
     reach,
     token_note,
     wait_until_gone,
-    worker_error,
 )
-from umwelten.fleet.ray_cluster import LOOPBACK, LocalCluster, start_cluster
+from umwelten.fleet.ray_cluster import LocalCluster, start_cluster
 from umwelten.fleet.ray_link import Link
-from umwelten.fleet.ray_worker import WorkerActor
-from umwelten.version import __version__
 
 T = TypeVar("T")
 
 MAKER = "umwelten.fleet.worker_runner:make_worker"
 """What makes a worker, given its `WorkerPlace`; looked up where the worker runs."""
 
-_WORKER_CPUS = 0.5
-"""CPUs of the cluster that a worker takes. It waits most of the time: 1,000 calls a second take 0.3 of one
-core, and the four workers of the default fit on a machine of two."""
-_STORE_BYTES = 256 << 20
-"""Shared memory of a cluster of this run: some inputs that workers cannot read, and answers above 100 kB."""
 _KEPT_BYTES = 64 << 20
 """Inputs that stay in shared memory for workers that want them later; beyond, the oldest leave it."""
 _POLL_S = 0.5
@@ -68,8 +48,6 @@ _NODE_S = 15.0
 """Ray knows after 6 to 13 s that a machine is gone, and starts workers on it until then."""
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
-_RECONNECT, _NEVER_S = "RAY_gcs_rpc_server_reconnect_timeout_s", "1000000000"
-"""Where a cluster's head is gone for 60 s, Ray would end this process, whoever's it is."""
 _SHUTDOWN_S = 15.0
 """Ray takes 0.3 s to disconnect, many times that on a machine under load."""
 
@@ -110,7 +88,7 @@ class RayCarrier:
 
     async def open(self, listener: Listener) -> None:
         """Connect and start the workers; returns once all have joined. Raises `UmweltenError`."""
-        _require_ray()
+        ray_api.require_ray()
         self._listener = listener
         try:
             await self._connect()
@@ -150,7 +128,7 @@ class RayCarrier:
             self._is_connected = False
             with contextlib.suppress(Exception):
                 await self._calls.run_last(
-                    lambda: _disconnect([link.actor for link in links]), self._shutdown_s
+                    lambda: ray_api.disconnect([link.actor for link in links]), self._shutdown_s
                 )
         if self._cluster is not None:
             await self._cluster.stop()
@@ -158,8 +136,7 @@ class RayCarrier:
     # --- connection -------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
-        ray = sys.modules.get("ray")
-        if ray is not None and ray.is_initialized():
+        if ray_api.is_connected():
             raise UsageError(
                 "this process is connected to a Ray cluster already",
                 "Call ray.shutdown() first, or end the other run.",
@@ -180,7 +157,7 @@ class RayCarrier:
         self._is_connected = True
         try:
             is_own = self._cluster is not None
-            await self._calls.run(lambda: _init(given, variables, is_own=is_own), _CONNECT_S)
+            await self._calls.run(lambda: ray_api.connect(given, variables, is_own=is_own), _CONNECT_S)
         except TimeoutError:
             self._shutdown_s = 0.0  # as soon as it is connected after all
             raise no_answer(address, _CONNECT_S) from None
@@ -217,27 +194,29 @@ class RayCarrier:
 
     async def _start_patiently(self) -> None:
         """Start a worker, again for a while if its process dies: its node may be dead, unknown to Ray."""
-        from ray import exceptions
+        exceptions = ray_api.exceptions()
 
         until = asyncio.get_running_loop().time() + _NODE_S
         while True:
             try:
                 return await self._start()
             except UmweltenError as error:
-                has_died = isinstance(error.__cause__, exceptions.RayActorError)
+                # A `UsageError` is that umwelten is not there, which stays so.
+                is_final = isinstance(error, UsageError)
+                has_died = not is_final and isinstance(error.__cause__, exceptions.RayActorError)
                 if not has_died or asyncio.get_running_loop().time() > until:
                     raise
             await asyncio.sleep(_PAUSE_S)
 
     async def _start(self) -> None:
         """Start a worker and wait until it has joined. Raises `UmweltenError`."""
-        actor = await self._calls.run(lambda: _new_actor(self._maker, self._with_pip))
+        actor = await self._calls.run(lambda: ray_api.new_actor(self._maker, self._with_pip))
         try:
-            place = await _result(actor.join.remote(here))
+            place = await _result(actor.join.remote(ray_api.here))
         except BaseException as error:
-            _kill(actor)
+            ray_api.kill(actor)
             if isinstance(error, Exception):
-                raise _worker_error(error) from error
+                raise ray_api.start_error(error) from error
             raise
         self._last += 1
         link = Link(self._last, actor, place)
@@ -247,12 +226,10 @@ class RayCarrier:
         self._run(self._listen(link))
 
     async def _too_few(self, joined: int) -> UmweltenError:
-        import ray
-
-        cpus = (await self._calls.run(ray.cluster_resources)).get("CPU", 0.0)
+        cpus = await self._calls.run(ray_api.cpus)
         return UsageError(
             f"{joined} of {self._workers} workers could start within {self._join_s:.0f} s: "
-            f"the cluster has {cpus:g} CPUs, free or not, and a worker takes {_WORKER_CPUS:g}",
+            f"the cluster has {cpus:g} CPUs, free or not, and a worker takes {ray_api.WORKER_CPUS:g}",
             "Use fewer workers (--workers), add machines to the cluster, or wait until it is free.",
         )
 
@@ -264,12 +241,12 @@ class RayCarrier:
             return
         self._links.pop(link.number, None)
         self._listener.on_leave(link.number, why)
-        _kill(link.actor)
+        ray_api.kill(link.actor)
         await self._replace()
 
     async def _hear(self, link: Link) -> str:
         """Pass on what a worker says until it is gone; returns why it is."""
-        from ray import exceptions
+        exceptions = ray_api.exceptions()
 
         assert self._listener is not None
         loop = asyncio.get_running_loop()
@@ -321,12 +298,10 @@ class RayCarrier:
 
         Each node fetches it once.
         """
-        import ray
-
         if key in self._stored:
             self._stored.move_to_end(key)
             return self._stored[key][1]
-        task = asyncio.create_task(self._calls.run(lambda: ray.put(frame)))
+        task = asyncio.create_task(self._calls.run(lambda: ray_api.put(frame)))
         self._stored[key] = len(frame), task
         while len(self._stored) > 1 and sum(size for size, _ in self._stored.values()) > _KEPT_BYTES:
             self._stored.popitem(last=False)
@@ -343,45 +318,6 @@ class RayCarrier:
         task.add_done_callback(self._tasks.discard)
 
 
-# --- in the worker's process, and in the first process of a cluster ----------------------------------
-
-
-def here() -> WorkerPlace:
-    """Return where the actor is that calls this."""
-    import ray
-
-    context = ray.get_runtime_context()
-    node = f"{socket.gethostname()}/{context.get_node_id()[:8]}"
-    return WorkerPlace(node=node, address=ray.util.get_node_ip_address(), pid=os.getpid())
-
-
-def run_head() -> None:
-    """Start a cluster and keep it until this process is killed. `ray_cluster` starts it."""
-    import ray
-
-    folder, cpus = Path(sys.argv[1]), int(sys.argv[2])
-    context = ray.init(
-        address="local",
-        num_cpus=cpus,
-        num_gpus=0,
-        object_store_memory=_STORE_BYTES,
-        include_dashboard=False,
-        log_to_driver=False,
-        _temp_dir=str(folder / "ray"),  # which Ray lets everybody write to; `folder` is closed to others
-    )
-    (folder / "address.new").write_text(context.address_info["gcs_address"])
-    (folder / "address.new").rename(folder / "address")
-    threading.Event().wait()
-
-
-# --- Ray ----------------------------------------------------------------------------------------------
-
-
-def _require_ray() -> None:
-    if importlib.util.find_spec("ray") is None:
-        raise UsageError("--engine ray needs the package ray", "Install it: pip install 'umwelten[ray]'")
-
-
 async def _result(reference: Any) -> Any:
     return await reference
 
@@ -391,97 +327,3 @@ async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _init(address: str, variables: dict[str, str], *, is_own: bool) -> None:
-    """Connect. Not in the main thread, where Ray would replace the handler of SIGTERM."""
-    with _environment({**variables, _RECONNECT: _NEVER_S}, is_own=is_own), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import ray
-        from ray._private import ray_constants, worker
-
-        # Ray read its settings when it was imported, in a library perhaps by others.
-        _raylet: Any = importlib.import_module("ray._raylet")
-        with contextlib.suppress(AttributeError):
-            _raylet.Config.initialize("")
-            _raylet.AuthenticationTokenLoader.instance().reset_cache()
-        before = ray_constants.ENABLE_RAY_CLUSTER
-        # Ray's handler of SIGTERM passes it on, but ends the process 3 s later, whatever is still under way.
-        ray_constants.RAY_DISABLE_FAILURE_SIGNAL_HANDLER = True
-        if os.environ.get(LOOPBACK) == "0":
-            ray_constants.ENABLE_RAY_CLUSTER = False
-        # Ray prints on stdout what its daemons say of a worker that ended.
-        worker.print_to_stdstream = lambda *data, **options: None
-        try:
-            ray.init(
-                address=address,
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                job_config=_job_config(),
-            )
-        finally:
-            ray_constants.ENABLE_RAY_CLUSTER = before
-
-
-def _job_config() -> Any:
-    """Return what has workers import from their own installation alone.
-
-    By itself Ray has them look first in this process's working directory, which may be a stranger's project.
-    """
-    from ray.job_config import JobConfig
-
-    class Job(JobConfig):  # type: ignore[misc]
-        def _get_proto_job_config(self) -> Any:
-            self._py_driver_sys_path: list[str] = []
-            return super()._get_proto_job_config()
-
-    return Job()
-
-
-@contextlib.contextmanager
-def _environment(variables: dict[str, str], *, is_own: bool) -> Iterator[None]:
-    """Have these variables set for Ray; `is_own`: without those that the user has for other clusters."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
-    for name in before if is_own else ():
-        del os.environ[name]
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name in variables:
-            os.environ.pop(name, None)
-        os.environ.update(before)
-
-
-def _disconnect(actors: list[Any]) -> None:
-    import ray
-
-    for actor in actors:
-        _kill(actor)
-    ray.shutdown()
-
-
-def _kill(actor: Any) -> None:
-    import ray
-
-    with contextlib.suppress(Exception):
-        ray.kill(actor)
-
-
-def _new_actor(maker: str, with_pip: bool) -> Any:
-    import ray
-
-    runtime_env = {"pip": [f"umwelten=={__version__}"]} if with_pip else None
-    actor = ray.remote(WorkerActor).options(
-        num_cpus=_WORKER_CPUS, scheduling_strategy="SPREAD", runtime_env=runtime_env
-    )
-    return actor.remote(maker)
-
-
-def _worker_error(error: Exception) -> UmweltenError:
-    from ray import exceptions
-
-    cause = getattr(error, "cause", None) or error
-    if isinstance(cause, exceptions.RuntimeEnvSetupError):
-        return environment_error(str(cause))
-    return worker_error(str(cause))

@@ -24,7 +24,7 @@ from umwelten.private_files import write_private
 
 _PACKAGE = Path(__file__).parents[1]
 _WATCHER = _PACKAGE / "process_watcher.py"
-_HEAD = "from umwelten.fleet.ray_carrier import run_head; run_head()"
+_HEAD = "from umwelten.fleet.ray_api import run_head; run_head()"
 _START_S = 60.0
 """Ray starts in 5 to 10 s; on a busy machine it takes several times as long."""
 _END_S = 5.0
