@@ -118,7 +118,8 @@ class Tally:
     were sent a second time, `hedges_won` those whose second attempt was answered first. `total` and `pending`
     are of what is known so far unless `complete`. `models` are sums by model, `by_model` what each one has to
     do; `answers` counts each model's. `changes`: how often somebody changed the run while it went on.
-    `workers` are there where several processes make the attempts.
+    `workers` are there where several processes make the attempts; `lost` counts attempts that ended with
+    their worker and are made again.
     """
 
     def __init__(self) -> None:
@@ -133,7 +134,7 @@ class Tally:
         self.lanes: dict[str, LaneTally] = {}
         self.models: dict[str, LaneTally] = {}
         self.stopped: dict[str, Failure] = {}
-        self.cut_off = self.hedged = self.hedges_won = self.changes = 0
+        self.cut_off = self.hedged = self.hedges_won = self.changes = self.lost = 0
         self.tools = ToolTally()
         self.workers: WorkerTally | None = None
         self.answers: Counter[ModelRef] = Counter()
@@ -157,6 +158,7 @@ class Tally:
                     self.asked_again += 1
                     return
                 self.retries += 1
+                self.lost += event.failure.kind is FailureKind.LOST
                 _sums(self.lanes, event.lane).retries += 1
                 _sums(self.models, str(event.model)).retries += 1
             case RunStarted() | Grown():

@@ -166,7 +166,7 @@ def test_every_command_that_makes_calls_has_the_options(command: str) -> None:
     [
         ('engine = "ray:evil.example:6379"', ["all that is sent, by the Ray cluster at evil.example:6379"]),
         ('engine = "ray:auto"', ["all that is sent, by the Ray cluster at auto"]),
-        ('engine = "ray"', ["starts a Ray cluster on this machine"]),
+        ('engine = "ray"', ["starts a Ray cluster, which listens on 127.0.0.1"]),
         ("ship_keys = true", ["sends API keys to the workers"]),
         ('engine = "local"', []),
         ("ship_keys = false", []),

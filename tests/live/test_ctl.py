@@ -15,7 +15,7 @@ import pytest
 from livekit import RunControlInMemory, run_state, served
 from umwelten.cli.app import main
 from umwelten.evaluation.run_control import Author
-from umwelten.evaluation.run_state import ChangeState, LaneWait, RunPhase
+from umwelten.evaluation.run_state import ChangeState, LaneWait, RunPhase, WorkersState
 from umwelten.events import CallStarted
 from umwelten.live.run_folder import run_folder
 from umwelten.types import Call, Input, ModelRef
@@ -105,7 +105,8 @@ def test_how_a_run_is(ctl: Callable[..., Ran], tmp_path: Path) -> None:
         reason="others need it",
         journalled=True,
     )
-    state = run_state(phase=RunPhase.PAUSED, quiet=True, changes=(change,))
+    workers = WorkersState(wanted=2, ready=1, lost=3)
+    state = run_state(phase=RunPhase.PAUSED, quiet=True, changes=(change,), workers=workers)
     with served(tmp_path, RunControlInMemory(state)) as run:
         run.run()
         for words in ((), ("tides",), ("ti",), (str(run.run().file.pid),), ("-i", "tides")):
@@ -114,6 +115,7 @@ def test_how_a_run_is(ctl: Callable[..., Ran], tmp_path: Path) -> None:
             assert "safe to kill" in shown.out
             assert "\topenai\t3\t8\t10" in f"\t{shown.out}".replace("\n", "\t")
             assert "max_concurrency\t\t200\t40\tme (ctl)\tothers need it" in shown.out
+            assert "\nworkers\t1 of 2 workers, 3 lost\n" in shown.out
         assert msgspec.json.decode(ctl("tides", "--json").out, type=type(state)) == state
 
 

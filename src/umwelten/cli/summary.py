@@ -128,6 +128,7 @@ def _parts(summary: RunSummary) -> Iterator[Paragraph]:
         yield from _changed(summary)
         if summary.hedged:
             yield Paragraph("hedged", _hedged(summary))
+        yield from _lost(summary)
         yield from _tools(summary.tools)
         yield Paragraph("tokens", f"{summary.input_tokens:,} in, {summary.output_tokens:,} out")
         yield Paragraph("cost", _cost(summary))
@@ -280,6 +281,18 @@ def _hedged(summary: RunSummary) -> str:
         f"{summary.hedged:,} slow {were} sent a second time, and {summary.hedges_won:,} {won} answered that "
         "way first; what was broken off may have been charged"
     )
+
+
+def _lost(summary: RunSummary) -> Iterator[Paragraph]:
+    """`1 was lost; 10 calls that were in flight there were made again and may have been charged twice`."""
+    if not (summary.lost_workers or summary.lost_attempts):
+        return
+    text = f"{summary.lost_workers:,} {'was' if summary.lost_workers == 1 else 'were'} lost"
+    if summary.lost_attempts:
+        were = "was" if summary.lost_attempts == 1 else "were"
+        calls = formatting.count(summary.lost_attempts, "call")
+        text += f"; {calls} that {were} in flight there {were} made again and may have been charged twice"
+    yield Paragraph("workers", text)
 
 
 def _cost(summary: RunSummary) -> str:

@@ -86,8 +86,8 @@ def _engine_demands(name: str, value: Value, place: Place) -> Iterator[Demand]:
         text = f"has the calls made, with all that is sent, by the Ray cluster at {shown} (engine)"
         yield Demand(kind="send", places=(place,), text=text, facts=(name, value.value))
     elif kind == RAY:
-        # Whoever reaches a port of Ray's can run programs there as this user.
-        text = "starts a Ray cluster on this machine, which other programs can reach (engine)"
+        # It listens on ports of 127.0.0.1: nothing that a stranger's file should open unasked.
+        text = "starts a Ray cluster, which listens on 127.0.0.1, and makes the calls there (engine)"
         yield Demand(kind="run", places=(place,), text=text, facts=(name, value.value))
 
 

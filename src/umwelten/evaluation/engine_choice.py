@@ -79,8 +79,11 @@ def check_workers(engine: EngineChoice, models: Iterable[ModelRef]) -> None:
 
 
 def note_idle_engine(engine: EngineChoice, settings: Settings, notes: list[Wording]) -> None:
-    """One note for each option of workers that was given for this run, where it has none."""
-    if engine.kind == RAY:
+    """One note for each option of workers that was given for this run, where it has none.
+
+    None where the engine was given as well, as to go on in this process with a run that had workers.
+    """
+    if engine.kind == RAY or "engine" in settings.given:
         return
     notes.extend(
         Phrase("{option:{name}} does nothing without {option:engine=ray}", name=name)

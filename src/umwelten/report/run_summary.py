@@ -90,7 +90,8 @@ class RunSummary(FrozenStruct):
     because they took long, and `hedges_won` of them were answered the second time first. `reused` answers
     were taken over from other evaluations, by their ids; they are part of `done_before`. `tools` is there
     where models might call some, and `never_called` names those models that answered and did not. `changes`
-    counts how often somebody changed the run while it went on.
+    counts how often somebody changed the run while it went on. `lost_workers` ended while the run went on,
+    and `lost_attempts` that they had in flight were made again.
     """
 
     id: str
@@ -126,6 +127,8 @@ class RunSummary(FrozenStruct):
     hedged: int = 0
     hedges_won: int = 0
     changes: int = 0
+    lost_workers: int = 0
+    lost_attempts: int = 0
     reused: dict[str, int] = msgspec.field(default_factory=dict)
     tools: ToolSummary | None = None
     never_called: tuple[str, ...] = ()
@@ -250,6 +253,8 @@ def summarize(
         resume_note=_resume_note(tally, pending) if left else None,
         missing_texts=missing,
         changes=tally.changes,
+        lost_workers=tally.workers.lost if tally.workers else 0,
+        lost_attempts=tally.lost,
         hedged=tally.hedged,
         hedges_won=tally.hedges_won,
         reused=tally.started.reused if tally.started else {},

@@ -63,6 +63,9 @@ def test_a_dry_run_says_who_makes_the_calls_and_starts_nobody(cli, tmp_path):
     code, out, err = cli("eval", *RUN, "--dry-run", "--workers", "3", env=ENV)
     assert (code, "workers" in out) == (0, False)
     assert "--workers does nothing without --engine ray" in err
+    # As to go on in one process with a run that had workers.
+    _, _, err = cli("eval", *RUN, "--dry-run", "--workers", "3", "--engine", "local", env=ENV)
+    assert "does nothing" not in err
 
 
 def test_an_evaluation_goes_on_with_another_engine_and_not_with_a_strangers(cli, tmp_path):

@@ -66,13 +66,13 @@ def bad(n: int = 2, failure: Failure = BAD, **of) -> CallFailed:
     )
 
 
-def again(n: int = 3, **of) -> AttemptFailed:
+def again(n: int = 3, failure: Failure = THROTTLED, **of) -> AttemptFailed:
     return AttemptFailed(
         call=call(n, **of),
         model=FLASH,
         lane="google",
         attempt=1,
-        failure=THROTTLED,
+        failure=failure,
         retry_in_s=3.4,
         counted=False,
     )

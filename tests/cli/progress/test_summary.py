@@ -22,7 +22,16 @@ from cli.progress.happenings import (
 )  # fmt: skip
 from umwelten.cli.summary import print_summary
 from umwelten.control.attribution import Attribution, advice
-from umwelten.events import CallStarted, LaneStopped, LaneTime, ModelCalls, RunFinished, StopCode
+from umwelten.events import (
+    CallStarted,
+    LaneStopped,
+    LaneTime,
+    ModelCalls,
+    RunFinished,
+    StopCode,
+    WorkerChanged,
+    WorkerState,
+)
 from umwelten.report.run_summary import RecordCount, RunSummary, summarize
 from umwelten.tally import Tally
 from umwelten.types import Failure, FailureKind
@@ -68,6 +77,16 @@ def test_calls_that_were_sent_twice_are_counted():
     assert (found.hedged, found.hedges_won) == (2, 1)
     text = " ".join(" ".join(printed(found)).split())
     assert "hedged 2 slow calls were sent a second time, and 1 was answered that way first" in text
+
+
+def test_lost_workers_are_named_with_what_may_be_paid_twice():
+    gone = WorkerChanged(number=1, node="head", state=WorkerState.LOST, at_unix=0.0, why="its process ended")
+    lost = Failure(kind=FailureKind.LOST, message="worker 1 left")
+    found = summary(begun(2), gone, again(0, failure=lost), again(1, failure=lost), good(0), good(1))
+    assert (found.lost_workers, found.lost_attempts) == (1, 2)
+    text = " ".join(" ".join(printed(found)).split())
+    assert "workers 1 was lost; 2 calls that were in flight there were made again and may have been" in text
+    assert "workers" not in " ".join(printed(summary(begun(1), again(), good())))
 
 
 def test_one_call_is_not_plural():

@@ -336,6 +336,8 @@ def _write_facts(state: RunState) -> None:
     if sys.stdout.isatty():
         return
     rows = [[key, value_text(value)] for key, value in state.settings.items() if value not in (None, {}, [])]
+    if state.workers is not None:
+        rows.append(["workers", workers_text(state.workers)])
     rows.append(["elapsed", formatting.minutes(state.elapsed_s)])
     if state.paused_s:
         rows.append(["paused", formatting.minutes(state.paused_s)])
