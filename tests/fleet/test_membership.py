@@ -179,3 +179,36 @@ def test_a_worker_that_is_gone_stays_so() -> None:
     assert members[0].standing is Standing.GONE
     assert membership.choose() is None
     assert membership.choose("name") is None
+
+
+def test_where_many_are_under_way_some_in_a_row_share_a_worker_and_none_gets_far_ahead() -> None:
+    membership, members = _workers(4)
+    chosen = []
+    for _ in range(400):
+        chosen.append(_choose(membership))
+        membership.begin(chosen[-1], 0)
+    oldest_first = list(chosen)
+    for _ in range(2_000):
+        membership.end(oldest_first.pop(0), 0)
+        chosen.append(_choose(membership))
+        membership.begin(chosen[-1], 0)
+        oldest_first.append(chosen[-1])
+        held = [member.held for member in members]
+        assert max(held) - min(held) <= 2 * 400 // (8 * 4)
+    late = chosen[-1_000:]
+    changes = sum(one is not other for one, other in zip(late, late[1:], strict=False))
+    assert changes < 1_000 / 8
+
+
+def test_attempts_in_a_row_leave_a_worker_that_falls_silent() -> None:
+    membership, members = _workers(2)
+    for _ in range(400):
+        membership.begin(_choose(membership), 0)
+    silent = _choose(membership)
+    other = next(member for member in members if member is not silent)
+    now = 0.0
+    while silent.standing is Standing.USABLE:
+        now += LOOK_S
+        _answer(membership, other, now)
+        membership.look(now)
+    assert _choose(membership) is other
