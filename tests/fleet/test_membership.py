@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 from umwelten.fleet.carrier import WorkerPlace
 from umwelten.fleet.membership import LOOK_S, LOST_S, SUSPECT_S, Member, Membership, Standing
@@ -196,7 +197,7 @@ def test_where_many_are_under_way_some_in_a_row_share_a_worker_and_none_gets_far
         held = [member.held for member in members]
         assert max(held) - min(held) <= 2 * 400 // (8 * 4)
     late = chosen[-1_000:]
-    changes = sum(one is not other for one, other in zip(late, late[1:], strict=False))
+    changes = sum(one is not other for one, other in pairwise(late))
     assert changes < 1_000 / 8
 
 
