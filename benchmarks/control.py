@@ -32,6 +32,7 @@ TARGETS: dict[str, tuple[float, float | None]] = {
     "gcra": (0.90, 0.05),
     "gcra_blind": (0.90, 0.05),
     "cap_40": (0.93, 0.03),
+    "cap_40_short": (0.93, 0.03),
     "queue_16": (0.95, None),
     "tokens": (0.95, 0.005),
     "tokens_requests": (0.90, 0.04),

@@ -10,6 +10,8 @@ from fleet.worlds import World, is_lost, message, play
 from umwelten.events import RunStatus
 from umwelten.fleet.hearing import DEAF_S
 from umwelten.simulate.clock import run_virtual
+from umwelten.simulate.profile import Concurrency, Latency, Provider
+from umwelten.simulate.providers import VirtualProvider, Work
 from umwelten.types import Reply
 
 SEEDS = range(2_000 if "UMWELTEN_TEST_THOROUGH" in os.environ else 12)
@@ -43,6 +45,35 @@ class _Quiet(World):
 def _play(world: World) -> World:
     world.check(run_virtual(world.main()))
     return world
+
+
+class _Short(_Quiet):
+    """Answers within 50 ms, over workers that a message reaches after 10 ms at most."""
+
+    def __init__(self) -> None:
+        super().__init__(calls=1_500)
+        self.slots, self.way_s = 60, 0.01
+        latency = Latency(median_s=0.05, sigma=0.1)
+        spec = Provider(name="world", limits=(Concurrency(n=20),), round_trip_s=0.002, latency=latency)
+        self.provider = VirtualProvider(spec, Work(spec, self.calls, self.dice), self.dice)
+
+    def delay(self) -> float:
+        return self.way_s * self.dice.random()
+
+    def prepare_s(self) -> float:
+        return 0.0
+
+    def plan(self) -> None:
+        pass
+
+
+def test_slots_of_short_calls_are_not_idle_while_messages_are_under_way() -> None:
+    world = _play(_Short())
+    starts = world.provider.starts
+    ideal_s = world.calls * 0.05 / 20
+    # Without standby it takes 1.3 times as long.
+    assert max(starts) - min(starts) < 1.2 * ideal_s
+    assert len(starts) < 1.05 * world.calls
 
 
 class _Stopped(_Quiet):

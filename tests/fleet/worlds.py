@@ -16,6 +16,7 @@ from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import LOST_MOST, RetryPolicy
+from umwelten.control.stop import CostCap
 from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import AttemptResult, CallInfo
 from umwelten.events import Event, Note, NoteLevel, RunStatus
@@ -159,6 +160,8 @@ class World:
 
     async def main(self) -> RunStatus:
         lane = Lane(name="world", group="world", limit=Limit(value=float(self.slots), ceiling=self.slots))
+        lane.ramp.began_at = -1_000.0  # nothing was refused for so long: calls may be on standby
+        self.pool = Pool({0: lane}, policy=RetryPolicy(), cap=CostCap(cap=10**12))
         self.carrier = VirtualCarrier(
             self.build,
             workers=self.workers,
@@ -178,11 +181,11 @@ class World:
         )
         await self.remote.open()
         self.engine = Engine(
-            pool=Pool({0: lane}, policy=RetryPolicy()),
+            pool=self.pool,
             source=self,
             sink=self,
             runner=self.remote,
-            calls=CallInfo(models={0: ModelRef("world", "model")}),
+            calls=CallInfo(models={0: ModelRef("world", "model")}, estimate=lambda call, turns: 1_000),
             dice=self.dice.random,
             observer=self.observe,
         )
@@ -212,6 +215,32 @@ class World:
         for _ in range(self.dice.randint(0, 6)):
             what = self.dice.choice([self.kill, self.kill, self.cut, self.cut_long, self.kill_all])
             loop.call_at(loop.time() + self.dice.random() * (about_s + self.dice.choice([0, 30])), what)
+
+        for _ in range(self.dice.choice([0, 0, 1, 5])):
+            loop.call_at(loop.time() + self.dice.random() * about_s, self.change)
+
+    def change(self) -> None:
+        """Do what a user may do while the run goes on; it is undone soon after."""
+        loop, lane, soon_s = asyncio.get_running_loop(), self.pool.lanes[0], self.dice.random() * 3
+        what = self.dice.choice(["pause", "ceiling", "cost"])
+        if what == "pause":
+            self.pool.pause([lane], [], loop.time())
+        elif what == "ceiling":
+            lane.retune(self.dice.randint(1, self.slots), fixed=True, start=1)
+        else:
+            self.engine.set_cost_cap(10**12 + self.dice.randint(0, 9))
+        self.look_again()
+        loop.call_later(soon_s, self.undo)
+
+    def undo(self) -> None:
+        lane = self.pool.lanes[0]
+        self.pool.resume([lane], [], asyncio.get_running_loop().time())
+        lane.retune(self.slots, fixed=True, start=1)
+        self.look_again()
+
+    def look_again(self) -> None:
+        self.pool.touch_all()
+        self.engine.look_again()
 
     def some(self) -> int | None:
         there = list(self.carrier.workers)
@@ -246,6 +275,11 @@ class World:
         assert made - len(unknown) <= ledger <= made, (made, len(unknown), ledger)
         assert not self.warnings, self.warnings
         assert all(record.left_at is not None for record in self.records.values())
+        self.check_nothing_is_held()
+
+    def check_nothing_is_held(self) -> None:
+        assert (self.pool.in_flight, self.pool.standing_by, self.pool.cap.reserved) == (0, 0, 0)
+        assert self.pool.lanes[0].in_flight == 0
 
     @property
     def paid_twice(self) -> int:

@@ -48,6 +48,10 @@ THROTTLED_TOO_LONG_S = 900.0
 """A lane that has had nothing but refusals for this long is stopped, unless the user says otherwise: the run
 must end some time."""
 
+UNREFUSED_S = 60.0
+"""Without a refusal, before calls may start unseen: a limit that time refills has shown itself by then. At 0
+`window_exact` is refused 0.044 a call, not 0.013: how much was let in before a refusal is learnt wrong."""
+
 DOWN_TOO_LONG_S = 300.0
 """So is one that has had nothing but errors, or earlier if the user has less patience."""
 
@@ -178,6 +182,49 @@ class Lane:
             return NEVER  # a ceiling that was lowered lets none try whether there is room for one more
         return max(now, self.limit.next_step(now)) if self.kind is LimitKind.CONCURRENCY else NEVER
 
+    def may_follow(self, now: float, input_tokens: int = 0, output_tokens: int | None = None) -> bool:
+        """Return whether a call may start the moment one in flight is answered, without being asked again.
+
+        Only the limit on calls in flight keeps it from starting now, and that does not move.
+        """
+        limit, pacer = self.limit, self.pacer
+        growing = (limit.edge is None and limit.value < limit.ceiling) or self.knee is not None
+        paced = pacer.estimator.rate is not None and not (pacer.proven or self.refusals.leads)
+        if (
+            self.in_flight != max(1, limit.slots)
+            or self.others
+            or growing
+            or paced
+            or not self._is_level_sure(now)
+            or self.safety.unrelated.testing
+            or self.in_outage
+            or self.gate.closed
+            or pacer.known.meters
+            or (self.recalled is not None and not self.safety.refused)
+        ):
+            return False
+        # What is stated must have room for as many calls again as are in flight: those start unseen.
+        requests, tokens, inputs, outputs = pacer.need(input_tokens, output_tokens)
+        n = self.in_flight
+        many = (n * requests, n * tokens, n * inputs, n * outputs)
+        if pacer.earliest_start(now, many, learnt=False)[0] > now:
+            return False
+        said = self.wait_reason, self.waits_for_known, self._pass
+        self.in_flight -= 1
+        try:
+            return self.earliest_start(now, input_tokens, output_tokens) <= now
+        finally:
+            self.in_flight += 1
+            self.wait_reason, self.waits_for_known, self._pass = said
+
+    def _is_level_sure(self, now: float) -> bool:
+        """Return whether the limit on calls in flight seems to be the one that holds."""
+        if self.kind is LimitKind.CONCURRENCY:
+            return True
+        began_at = self.ramp.began_at
+        proven = began_at is not None and now - began_at > UNREFUSED_S
+        return proven and self.kind is LimitKind.NONE and not self.safety.refused
+
     @property
     def down_s(self) -> float:
         """Return after how long with nothing but errors it is stopped."""
@@ -271,9 +318,15 @@ class Lane:
         self, now: float = 0.0, input_tokens: int = 0, output_tokens: int | None = None
     ) -> StartSnapshot:
         """Count a call that goes out; return what `on_end` needs to know of this moment."""
-        testing = self.safety.unrelated.testing
-        if self.in_flight >= max(1, self.limit.slots) and not testing:
+        if self.in_flight >= max(1, self.limit.slots) and not self.safety.unrelated.testing:
             self.limit.step(now)
+        return self.on_follow(now, input_tokens, output_tokens)
+
+    def on_follow(
+        self, now: float = 0.0, input_tokens: int = 0, output_tokens: int | None = None
+    ) -> StartSnapshot:
+        """Count a call that went out in place of one that was answered: the limit is not tried by it."""
+        testing = self.safety.unrelated.testing
         self.limit.on_start(now)
         self.in_flight += 1
         self._number += 1

@@ -237,6 +237,11 @@ class Lineup:
                 self._announce(route)
         return NEVER
 
+    def first(self, route: Route) -> Queue | None:
+        """Return the queue of a route that is next once its lane lets a call start."""
+        self.settle()
+        return None if route.best.key is NOBODY else self._number(route.best)
+
     def pull(self, queue: Queue, member: Member) -> ScheduledCall:
         """Take a queue's next call for a lane."""
         scheduled, waiting = queue.pull(member), queue.route.waiting

@@ -27,12 +27,22 @@ from umwelten.control.limit import LimitChange
 from umwelten.control.lineup import Lineup
 from umwelten.control.model_state import ModelState
 from umwelten.control.queues import Member, Queue
+from umwelten.control.refusals import StartSnapshot
 from umwelten.control.retry import Again, Decision, GiveUp, HoldModel, Park, RetryPolicy, StopLane
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.steps import IDLE, AttemptVerdict, Lease, Start, Step, WaitUntil
 from umwelten.control.stop import UNBOUNDED, CostCap
 from umwelten.control.tournament import NOBODY
-from umwelten.types import EXHAUSTED_CODE, AttemptOutcome, Continue, Failure, FailureKind, Reply, ToolStep
+from umwelten.types import (
+    EXHAUSTED_CODE,
+    AttemptOutcome,
+    Call,
+    Continue,
+    Failure,
+    FailureKind,
+    Reply,
+    ToolStep,
+)
 
 _NOT_THE_PROVIDERS = (FailureKind.EMPTY, FailureKind.LOCAL)
 """Failures that are retried and do not mean that a provider is down."""
@@ -59,7 +69,7 @@ class Pool:
         self.policy = policy
         self.max_in_flight = max_in_flight
         self.cap = cap or CostCap()
-        self.in_flight = self.peak_in_flight = 0
+        self.in_flight = self.peak_in_flight = self.standing_by = 0
         self.closed = False
         self.held_since: float | None = None
         self._max_bytes = max_bytes
@@ -255,7 +265,7 @@ class Pool:
         if chosen is not None:
             return self._start(*chosen, now)
         at = min(lineup.opens, lineup.wakes)
-        if at == NEVER and not self.in_flight and not lineup.parked:
+        if at == NEVER and not (self.in_flight or self.standing_by or lineup.parked):
             self._end_if_capped()
         return WaitUntil(at) if at < NEVER else IDLE
 
@@ -323,10 +333,23 @@ class Pool:
     def _launch(
         self, queue: Queue, member: Member, scheduled: ScheduledCall, now: float, *, hedge: bool = False
     ) -> Lease:
-        lane = member.lane
         held = self.cap.reserve(scheduled.reserve)
+        start = member.lane.on_start(now, scheduled.input_tokens, scheduled.output_tokens)
+        return self._begin(queue, member, scheduled, now, start, held, hedge=hedge)
+
+    def _begin(
+        self,
+        queue: Queue,
+        member: Member,
+        scheduled: ScheduledCall,
+        now: float,
+        start: StartSnapshot,
+        held: int,
+        *,
+        hedge: bool = False,
+    ) -> Lease:
+        lane = member.lane
         scheduled.begin(now, hedge=hedge)
-        start = lane.on_start(now, scheduled.input_tokens, scheduled.output_tokens)
         lane.timesheet.turn(now, Reason.CPU)
         self._count(queue, member, scheduled, 1)
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
@@ -340,6 +363,77 @@ class Pool:
         self.in_flight += more
         self._bytes += more * scheduled.size
         self._lineup.count(queue, member, more)
+
+    # --- standby ---------------------------------------------------------------------------
+
+    def may_stand_by(self, lane: Lane, now: float) -> bool:
+        """Return whether calls of a lane may be on standby: it starts none only because of its own limit.
+
+        Such a call starts unseen in place of one of the lane's that is answered.
+        """
+        member = self._lineup.members[id(lane)]
+        route = member.route
+        if (
+            self.closed
+            or self.held_since is not None
+            or member.paused_at is not None
+            or lane.stopped is not None
+            or not route.is_alone
+            or route.ordered
+            or (self.max_in_flight is not None and self.in_flight > self.max_in_flight)
+            or self._lineup.groups.room(route.group) < 0
+            or any(q.standing_by and (q.stopped or q.paused or q.state.held) for q in route.queues)
+        ):
+            return False
+        queue = self._lineup.first(route)
+        head = None if queue is None else queue.head()
+        if head is None or not self.cap.admits(head.reserve):
+            return False
+        return lane.may_follow(now, head.input_tokens, head.output_tokens)
+
+    def standby(self, lane: Lane, now: float, wanted: Callable[[Call], bool]) -> Lease | None:
+        """Take the next call of a lane that `may_stand_by`, if it is `wanted` for that.
+
+        Its lease is none to make an attempt: either `begin_standby` or `drop_standby` follows.
+        """
+        member = self._lineup.members[id(lane)]
+        queue = self._lineup.first(member.route)
+        if queue is None or queue.homed or not queue.ready:
+            return None
+        head = queue.ready[0]
+        few = queue.drained and len(queue.ready) < lane.in_flight  # the last ones go wherever there is room
+        # What is made again goes before all others as soon as anything ends.
+        if few or head.attempts or head.turns or head.size > self._bytes_left:
+            return None
+        if not self.cap.admits(head.reserve) or not wanted(head.call):
+            return None
+        scheduled = self._lineup.pull(queue, member)
+        queue.served = member.served = self._lineup.take_turn()
+        self._count_standby(queue, scheduled, 1)
+        return Lease(scheduled, lane, now, held=self.cap.reserve(scheduled.reserve))
+
+    def begin_standby(self, lease: Lease, now: float) -> Lease:
+        """Count a call that went out in place of one that was answered; returns its lease."""
+        scheduled, lane = lease.scheduled, lease.lane
+        queue, member = self._queues[scheduled.call.model], self._lineup.members[id(lane)]
+        self._count_standby(queue, scheduled, -1)
+        start = lane.on_follow(now, scheduled.input_tokens, scheduled.output_tokens)
+        return self._begin(queue, member, scheduled, now, start, lease.held)
+
+    def drop_standby(self, lease: Lease) -> None:
+        """Have a call ready again, before all others, that nothing was sent for."""
+        scheduled = lease.scheduled
+        queue = self._queues[scheduled.call.model]
+        self._count_standby(queue, scheduled, -1)
+        self.cap.settle(scheduled.reserve, lease.held, 0)
+        if not queue.stopped and not self.closed:
+            queue.put_first(scheduled)
+
+    def _count_standby(self, queue: Queue, scheduled: ScheduledCall, more: int) -> None:
+        queue.standing_by += more
+        self.standing_by += more
+        self._bytes += more * scheduled.size
+        self._lineup.note(queue)
 
     # --- learning --------------------------------------------------------------------------
 

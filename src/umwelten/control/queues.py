@@ -39,7 +39,7 @@ class Queue:
     and `pulled` the turns of those that did. `homed` are ready calls that only one of the lanes may make, by
     its number; `parked` counts those whose tools are run, and `converses` says that some were. `shunned` are
     lanes that do not have the model, and `stranded` those that take no more calls although some can only go
-    on there. `paused`: none starts until it is resumed.
+    on there. `paused`: none starts until it is resumed. `standing_by` of its calls are on standby.
     """
 
     __slots__ = (
@@ -59,6 +59,7 @@ class Queue:
         "route",
         "served",
         "shunned",
+        "standing_by",
         "state",
         "stranded",
         "waiting",
@@ -73,7 +74,7 @@ class Queue:
         self.shunned: set[int] = set()
         self.homed: dict[int, deque[ScheduledCall]] = {}
         self.drained = self.changed = self.converses = self.paused = False
-        self.in_flight = self.waiting = self.parked = self.served = 0
+        self.in_flight = self.waiting = self.parked = self.standing_by = self.served = 0
         self.leaf = Node()
 
     @property
@@ -95,7 +96,7 @@ class Queue:
     @property
     def has_work(self) -> bool:
         """Return whether a call of it that is not under way could still start."""
-        held = self.ready or self.waiting or self.parked or self.homed
+        held = self.ready or self.waiting or self.parked or self.homed or self.standing_by
         return bool(held or not self.drained) and not self.stopped
 
     @property
@@ -111,7 +112,8 @@ class Queue:
     @property
     def held_in_memory(self) -> int:
         """Return how many calls of it are neither under way nor in the store."""
-        return len(self.ready) + sum(map(len, self.homed.values())) + self.waiting + self.parked
+        ready = len(self.ready) + sum(map(len, self.homed.values())) + self.standing_by
+        return ready + self.waiting + self.parked
 
     def put_first(self, scheduled: ScheduledCall) -> None:
         """Have a call ready before all others."""

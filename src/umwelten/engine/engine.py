@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import Any
 
 from umwelten.control.attribution import Attribution
 from umwelten.control.hedging import Hedging
@@ -32,9 +33,11 @@ from umwelten.engine.interfaces import (
     RunResult,
     Sink,
     Source,
+    StandbyRunner,
     ToolCaller,
 )
 from umwelten.engine.lost_attempts import LostAttempt, LostAttempts, is_lost
+from umwelten.engine.standbys import Standbys
 from umwelten.engine.tool_steps import ToolSteps
 from umwelten.engine.twins import Attempt, Twins
 from umwelten.engine.waits import LOOK_S, WaitReports
@@ -88,7 +91,7 @@ class Engine:
         self._twins = Twins(Hedging(hedge)) if hedge else None
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
-        self._tasks: dict[asyncio.Task[AttemptResult], Lease] = {}
+        self._tasks: dict[asyncio.Task[Any], Lease] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._started_at: float | None = None
         self._uncommitted = 0
@@ -97,12 +100,15 @@ class Engine:
         self._cancelled = 0
         self._again = False
         self._cancelling: set[int] = set()
-        self._superseded: set[asyncio.Task[AttemptResult]] = set()
+        self._superseded: set[asyncio.Task[Any]] = set()
         self._lost = LostAttempts()
         self._failing: set[int] = set()
         self._requeued: set[int] = set()
         self._unix_offset = time.time() - self._loop.time()
         self._waits = WaitReports(pool.lanes, self._wait_of, observer, self._unix_offset)
+        self._standbys: Standbys | None = None
+        if isinstance(runner, StandbyRunner) and self._twins is None and tools is None:
+            self._standbys = Standbys(pool, runner, self._adopt, self._pump, self._abort)
         self._tools: ToolSteps | None = None
         if tools is not None:
             self._tools = ToolSteps(
@@ -136,7 +142,7 @@ class Engine:
             for timer in self._timers.values():
                 timer.cancel()
             self._cancel_all()
-            if tasks := {*self._tasks, *self._tool_tasks}:
+            if tasks := {*self._tasks, *self._tool_tasks, *self._standby_tasks}:
                 await asyncio.wait(tasks)
             self._pool.account(self._loop.time())
             self._over = True
@@ -197,7 +203,8 @@ class Engine:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is in flight, and all that ended is committed."""
-        return not (self._pool.in_flight or self._uncommitted or self._tool_tasks)
+        under_way = self._pool.in_flight or self._pool.standing_by
+        return not (under_way or self._uncommitted or self._tool_tasks)
 
     @property
     def max_errors(self) -> int | None:
@@ -212,6 +219,8 @@ class Engine:
 
     def look_again(self) -> None:
         """Start what may start after something was changed in the pool, at once if that is possible."""
+        if self._standbys is not None:
+            self._standbys.touch_all()
         if self._pumping:
             # An observer of a start changes something, perhaps at every start: not one within the other.
             self._again = True
@@ -220,7 +229,10 @@ class Engine:
 
     def set_cost_cap(self, cap: int | None) -> None:
         """Keep another cap of costs, in nano-USD; what is in flight counts as well."""
-        self._pool.set_cost_cap(cap, self._estimate_anew, self._tasks.values())
+        leases = list(self._tasks.values())
+        if self._standbys is not None:
+            leases += self._standbys.leases
+        self._pool.set_cost_cap(cap, self._estimate_anew, leases)
         if self._tools is not None:
             for scheduled in self._tools.parked():
                 self._estimate_anew(scheduled)
@@ -358,6 +370,7 @@ class Engine:
             self._send_again(self._twins)
         for _ in range(MOST_AT_ONCE):
             if self._uncommitted >= BACKLOG:
+                self._look_at_standbys(is_open=False)
                 return
             self._refill()
             step = self._pool.next(self._loop.time())
@@ -366,8 +379,13 @@ class Engine:
                 continue
             if isinstance(step, WaitUntil):
                 self._set_timer("pump", step.at, self._pump)
+            self._look_at_standbys(is_open=not self.stream)
             return
         self._set_timer("pump", self._loop.time(), self._pump)
+
+    def _look_at_standbys(self, *, is_open: bool) -> None:
+        if self._standbys is not None:
+            self._standbys.look(is_open=is_open)
 
     def _send_again(self, twins: Twins) -> None:
         """Send the calls once more that take unusually long, before others get the slot."""
@@ -443,7 +461,13 @@ class Engine:
         task.add_done_callback(partial(self._on_task_done, lease))
         self._emitter.emit_start(lease)
 
-    def _on_task_done(self, lease: Lease, task: asyncio.Task[AttemptResult]) -> None:
+    def _adopt(self, lease: Lease, task: asyncio.Task[AttemptResult | None]) -> None:
+        """Take an attempt that was on standby and began."""
+        self._tasks[task] = lease
+        task.add_done_callback(partial(self._on_task_done, lease))
+        self._emitter.emit_start(lease)
+
+    def _on_task_done(self, lease: Lease, task: asyncio.Task[Any]) -> None:
         self._tasks.pop(task, None)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
@@ -458,9 +482,17 @@ class Engine:
                 if self._twins is not None:
                     self._twins.on_end(lease, now, None, answered=False)
                 self._pool.on_end(lease, None, now, 0.0)
+            if self._standbys is not None:
+                self._follow(self._standbys, lease.lane, task)
             self._pump()
         except Exception as fault:  # noqa: BLE001
             self._abort(fault)
+
+    def _follow(self, standbys: Standbys, lane: Lane, task: asyncio.Task[Any]) -> None:
+        """Count the attempt that began in place of one that ended, before anything else gets its slot."""
+        standbys.touch(lane)
+        if not task.cancelled() and task.exception() is None and (number := task.result().successor):
+            standbys.begin(number)
 
     def _settle(self, lease: Lease, result: AttemptResult) -> None:
         """Let the pool decide what follows the attempt; record and report it."""
@@ -616,8 +648,14 @@ class Engine:
     def _cancel_all(self) -> None:
         for task in tuple(self._tasks):
             task.cancel()
+        if self._standbys is not None:
+            self._standbys.cancel()
         if self._tools is not None:
             self._tools.cancel()
+
+    @property
+    def _standby_tasks(self) -> Collection[asyncio.Task[Any]]:
+        return () if self._standbys is None else self._standbys.tasks
 
     @property
     def _tool_tasks(self) -> Collection[asyncio.Task[None]]:

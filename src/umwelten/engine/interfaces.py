@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from umwelten.control.stop import StopReason
 from umwelten.errors import UmweltenError
@@ -49,7 +50,8 @@ class AttemptResult(FrozenStruct):
     `kept` is the hash of what was sent where that is kept, else empty. `step`: it was for that request of a
     call with tools. `worker` is the number of the worker that made it, `None` for this process. `away`: that
     worker did not answer for a while, so that the attempt says nothing about the provider's speed or limits.
-    `assignment` is the worker's number for the attempt, by which the end of a lost one is told later.
+    `assignment` is the worker's number for the attempt, by which the end of a lost one is told later, and
+    `successor` that of the attempt on standby which began in its place, 0 if none did.
     """
 
     outcome: AttemptOutcome
@@ -62,6 +64,7 @@ class AttemptResult(FrozenStruct):
     worker: int | None = None
     away: bool = False
     assignment: int = 0
+    successor: int = 0
 
 
 class AttemptRunner(Protocol):
@@ -74,6 +77,26 @@ class AttemptRunner(Protocol):
     def __call__(
         self, call: Call, turns: tuple[Turn, ...], on_text: Callable[[str], None] | None, lane: str
     ) -> Coroutine[Any, Any, AttemptResult]: ...
+
+
+@runtime_checkable
+class StandbyRunner(Protocol):
+    """What a runner of attempts can that holds attempts on standby: see `engine.standbys`."""
+
+    def wants_standby(self, lane: str, call: Call | None = None) -> bool:
+        """Return whether one more attempt of a lane should be on standby, and that call's may be."""
+
+    def stand_by(
+        self, call: Call, lane: str, on_begin: Callable[[int], None]
+    ) -> tuple[int, asyncio.Task[AttemptResult | None]]:
+        """Have an attempt ready that begins once another of the lane is answered; return its number.
+
+        The number comes as `AttemptResult.successor` of that other one, or where nobody waits for that, to
+        `on_begin`. The result is `None` if nothing was sent.
+        """
+
+    def take_back(self, number: int) -> None:
+        """Let it not begin any more; if it has begun already, it goes on."""
 
 
 class ToolCaller(Protocol):

@@ -15,6 +15,7 @@ from umwelten.types import AttemptOutcome, Call, Failure, FailureKind, Timing, T
 class AssignedAttempt:
     """An attempt under way at a worker. Times are those of the event loop.
 
+    `on_begin`: it is on standby, and that is told of its number once it begins; `None` once it has.
     `supply`: the key of its input, if that is sent with it. `is_sent`: the worker was told of it.
     """
 
@@ -26,6 +27,7 @@ class AssignedAttempt:
         "lane",
         "member",
         "n",
+        "on_begin",
         "on_text",
         "size",
         "supply",
@@ -42,20 +44,21 @@ class AssignedAttempt:
         *,
         member: Member,
         begun_at: float,
-        future: asyncio.Future[AttemptResult],
+        future: asyncio.Future[AttemptResult | None],
+        on_begin: Callable[[int], None] | None = None,
     ) -> None:
         self.n, self.call, self.turns, self.on_text, self.lane = n, call, turns, on_text, lane
         self.member, self.begun_at, self.future = member, begun_at, future
-        self.supply, self.is_sent = "", False
+        self.supply, self.is_sent, self.on_begin = "", False, on_begin
         self.size = call.input.size if call.input is not None else 0
 
-    def settle(self, result: AttemptResult) -> None:
-        """Let the engine have the result, unless it cancelled the attempt."""
+    def settle(self, result: AttemptResult | None) -> None:
+        """Let the engine have the result, unless it cancelled the attempt; `None`: it did not begin."""
         if not self.future.done():
             self.future.set_result(result)
 
     def result(
-        self, message: Completion, outcome: AttemptOutcome, *, now: float, unix: float
+        self, message: Completion, outcome: AttemptOutcome, *, now: float, unix: float, successor: int = 0
     ) -> AttemptResult:
         """Return what the worker says that it came to; `unix` is the time of day."""
         timing = message.timing
@@ -74,6 +77,7 @@ class AssignedAttempt:
             worker=self.member.number,
             away=self.begun_at < self.member.away_before,
             assignment=self.n,
+            successor=successor,
         )
 
     def lost(self, why: str, cost_nusd: int | None, *, now: float, unix: float) -> AttemptResult:

@@ -45,6 +45,9 @@ _RUNS = 8
 """Attempts in a row that get the same worker are an eighth of a worker's share at most: what it then has more
 than others is soon answered."""
 
+_NEW_ROUND_TRIP = 1 / 4
+"""The weight of a new round trip in a worker's mean; there is one a second."""
+
 _LATE_S = 0.1
 """A loop that is so late counts as half as fast. One that is well used is 10 to 20 ms late."""
 
@@ -73,7 +76,8 @@ class Member:
 
     `held` are its attempts under way, `weight` what their inputs count, in calls; `calls` those that ended.
     What was under way before `away_before` was so while the worker was silent. `returned_at`: when a lost
-    one was heard again. `why` says why it is lost or gone.
+    one was heard again. `why` says why it is lost or gone. `round_trip_s`: how long a
+    message to it and the answer take, 0 while not known.
     """
 
     __slots__ = (
@@ -90,6 +94,7 @@ class Member:
         "ratio",
         "returned_at",
         "room",
+        "round_trip_s",
         "score",
         "standing",
         "weight",
@@ -101,7 +106,7 @@ class Member:
         self.joined_at = self.heard_at = self.echoed_at = now
         self.standing = Standing.JOINING
         self.room = self.held = self.calls = 0
-        self.weight = self.late_s = 0.0
+        self.weight = self.late_s = self.round_trip_s = 0.0
         self.ratio, self.score = 1.0, 1.0
         self.away_before = self.returned_at = -1.0
         self.cpu_s: float | None = None
@@ -184,6 +189,9 @@ class Membership:
     def load(self, member: Member, cpu_s: float, late_s: float, heard_at: float) -> None:
         """Note how a worker does. `heard_at`: when what it heard last was sent."""
         member.cpu_s, member.late_s = cpu_s, late_s
+        took_s = max(0.0, member.heard_at - heard_at)
+        known_s = member.round_trip_s
+        member.round_trip_s = known_s + (took_s - known_s) * _NEW_ROUND_TRIP if known_s else took_s
         member.echoed_at = max(member.echoed_at, heard_at)
         member.rate()
         self._recover(member, member.heard_at)

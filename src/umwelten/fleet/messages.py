@@ -66,7 +66,7 @@ class Assignment(_Tagged):
 
     `about`: what the call's conversation is about so far, as `AttemptResult.content`; `None`: it begins.
     `supply`: where its input is found if not at its path: the key of a `Supply`. `texts`: pieces of the
-    answer are told.
+    answer are told. `standby`: it begins once another attempt of the lane is answered, or is `Expired`.
     """
 
     n: int
@@ -76,6 +76,7 @@ class Assignment(_Tagged):
     about: bytes | None = None
     supply: str = ""
     texts: bool = False
+    standby: bool = False
 
 
 class Supply(_Tagged):
@@ -106,6 +107,12 @@ class Supplied(_Tagged):
 
 class Cancel(_Tagged):
     """Break off an attempt; nothing is said of it any more."""
+
+    n: int
+
+
+class TakeBack(_Tagged):
+    """Do not begin an attempt that is on standby: it is `Expired` then. One that has begun goes on."""
 
     n: int
 
@@ -151,6 +158,7 @@ ToWorker = (
     | Supplied
     | Forget
     | Cancel
+    | TakeBack
     | Refused
     | Limits
     | Ping
@@ -182,7 +190,8 @@ class Completion(_Tagged):
     """An attempt that ended. One of `reply` and `failure`; with `turns`, the call goes on.
 
     A reply with `turns` is a `ToolStep`, a failure with `turns` a `Continue`. `held_s` is how long the worker
-    had the assignment. The rest is as in `AttemptResult`.
+    had the assignment. `began` is the attempt on standby that began in its place, 0 for none. The rest is as
+    in `AttemptResult`.
     """
 
     n: int
@@ -196,10 +205,12 @@ class Completion(_Tagged):
     turns: tuple[WireTurn, ...] | None = None
     step: int = 1
     kept: bytes = b""
+    began: int = 0
 
 
 class Expired(_Tagged):
-    """Nothing was sent for an assignment: the coordinator had not been heard of for too long."""
+    """Nothing was sent for an assignment: the coordinator had not been heard of for too long, or it was on
+    standby for too long or taken back."""
 
     n: int
 

@@ -33,6 +33,7 @@ from umwelten.fleet.messages import (
     Said,
     Setup,
     Supplied,
+    TakeBack,
     Wanted,
     decode_from_worker,
     encode_message,
@@ -42,6 +43,7 @@ from umwelten.fleet.messages import (
 from umwelten.fleet.outboxes import Outboxes
 from umwelten.fleet.registration import NotesOnce, Registration
 from umwelten.fleet.shipments import Shipments
+from umwelten.fleet.standby import StandbyShares
 from umwelten.records import WorkerRecord
 from umwelten.store.contents import Content
 from umwelten.types import Call, Failure, FailureKind, Reply, Turn
@@ -85,6 +87,7 @@ class RemoteRunner:
         self._loop = asyncio.get_running_loop()
         self._say = NotesOnce(observer)
         self._membership, self._means = Membership(self._on_standing), MeanAnswers()
+        self._shares = StandbyShares()
         self._outboxes = Outboxes(carrier.send, self._loop)
         self._shipments = Shipments(carrier, supplies or NoSupplies(), self._outboxes)
         self._registration = Registration(
@@ -181,30 +184,110 @@ class RemoteRunner:
             message = "no worker is there: nothing was sent"
             return unsent(Failure(kind=FailureKind.LOST, message=message), self._unix())
         self._n = n = self._n + 1
-        future: asyncio.Future[AttemptResult] = self._loop.create_future()
         assigned = AssignedAttempt(
-            n, call, turns, on_text, lane, member=member, begun_at=self._loop.time(), future=future
+            n,
+            call,
+            turns,
+            on_text,
+            lane,
+            member=member,
+            begun_at=self._loop.time(),
+            future=self._loop.create_future(),
         )
         self._assigned[n] = assigned
-        self._membership.begin(member, assigned.size)
+        self._count_begin(assigned)
+        try:
+            result = await self._make(assigned)
+        finally:
+            self._cancel(assigned)
+        assert result is not None, "it is not on standby"
+        return result
+
+    async def _make(self, assigned: AssignedAttempt) -> AttemptResult | None:
+        call, member = assigned.call, assigned.member
         try:
             if key := self._shipments.key(call, member.place.node):
-                assigned.supply = await self._shipments.bring(member.number, key, call, future)
-            if not future.done():
+                ended = assigned.future
+                assigned.supply = await self._shipments.bring(member.number, key, call, ended)
+            if not assigned.future.done():
                 self._assign(assigned)
-            result = await future
+            result = await assigned.future
         except (TypeError, OverflowError) as error:
             message = f"umwelten failed on this call: {error!r}"
             failure = Failure(kind=FailureKind.BAD_REQUEST, message=message, code="internal", retry=False)
             return unsent(failure, self._unix())
-        finally:
-            if n in self._assigned:  # cancelled
-                self._end(assigned)
-                remember(self._cancelled, n, None)
-                self._registration.tell(member, Cancel(n=n))
-        if self._check is None or is_lost(result):
+        if self._check is None or result is None or is_lost(result):
             return result
-        return await self._check(call, turns, result)
+        return await self._check(call, assigned.turns, result)
+
+    def _cancel(self, assigned: AssignedAttempt) -> None:
+        """Have a worker break off an attempt that nobody waits for any more, unless it has ended."""
+        if assigned.n in self._assigned:
+            self._end(assigned)
+            remember(self._cancelled, assigned.n, None)
+            self._registration.tell(assigned.member, Cancel(n=assigned.n))
+
+    # --- standby ---------------------------------------------------------------------------
+
+    def wants_standby(self, lane: str, call: Call | None = None) -> bool:
+        """Return whether a worker should have one more of a lane on standby, and that call's may be."""
+        if call is not None and self._sticky(call) is not None:
+            return False
+        return self._choose_standby(lane) is not None
+
+    def _choose_standby(self, lane: str) -> Member | None:
+        if self._is_closed:
+            return None
+        return self._shares.choose(lane, self._membership.usable, self._means(lane))
+
+    def stand_by(
+        self, call: Call, lane: str, on_begin: Callable[[int], None]
+    ) -> tuple[int, asyncio.Task[AttemptResult | None]]:
+        """Have a worker begin an attempt by itself once another of the lane is answered there."""
+        member = self._choose_standby(lane)
+        assert member is not None, "one is wanted"
+        self._n = n = self._n + 1
+        assigned = AssignedAttempt(
+            n,
+            call,
+            (),
+            None,
+            lane,
+            member=member,
+            begun_at=self._loop.time(),
+            future=self._loop.create_future(),
+            on_begin=on_begin,
+        )
+        self._assigned[n] = assigned
+        self._shares.stand_by(lane, member.number)
+        task = self._loop.create_task(self._make(assigned), name="standby")
+        task.add_done_callback(lambda _: self._cancel(assigned))
+        return n, task
+
+    def take_back(self, number: int) -> None:
+        """Have an attempt on standby not begin any more; the worker says whether it has."""
+        assigned = self._assigned.get(number)
+        if assigned is not None and assigned.on_begin is not None:
+            if assigned.is_sent:
+                self._registration.tell(assigned.member, TakeBack(n=number))
+            else:
+                self._end(assigned)
+                assigned.settle(None)
+
+    def _begin(self, assigned: AssignedAttempt) -> Callable[[int], None]:
+        """Note that an attempt on standby began; return what is to be told, if nobody else tells it."""
+        on_begin, assigned.on_begin = assigned.on_begin, None
+        assert on_begin is not None
+        self._shares.stand_by(assigned.lane, assigned.member.number, -1)
+        assigned.begun_at = self._loop.time()
+        self._count_begin(assigned)
+        return on_begin
+
+    def _count_begin(self, assigned: AssignedAttempt) -> None:
+        self._membership.begin(assigned.member, assigned.size)
+        self._shares.begin(assigned.lane, assigned.member.number)
+
+    # --- both ------------------------------------------------------------------------------
 
     def _assign(self, assigned: AssignedAttempt) -> None:
         turns = assigned.turns
@@ -216,6 +299,7 @@ class RemoteRunner:
             about=None if self._check is None else self._check.about(assigned.call, turns),
             supply=assigned.supply,
             texts=assigned.on_text is not None,
+            standby=assigned.on_begin is not None,
         )
         wait_s = gathering_s(self._means(assigned.lane))
         self._outboxes.add(assigned.member.number, encode_message(message), wait_s)
@@ -223,13 +307,21 @@ class RemoteRunner:
 
     def _end(self, assigned: AssignedAttempt, took_s: float | None = None) -> None:
         del self._assigned[assigned.n]
-        self._membership.end(assigned.member, assigned.size, assigned.lane, took_s)
+        member, lane = assigned.member, assigned.lane
+        if assigned.on_begin is not None:
+            self._shares.stand_by(lane, member.number, -1)
+        else:
+            self._membership.end(member, assigned.size, lane, took_s)
+            self._shares.begin(lane, member.number, -1)
         if assigned.supply:
             self._shipments.release(assigned.member.number, assigned.supply)
 
     def _give_up(self, assigned: AssignedAttempt, why: str) -> None:
         """End an attempt as lost; what it really came to may be told later."""
         self._end(assigned)
+        if assigned.on_begin is not None and not assigned.is_sent:
+            assigned.settle(None)
+            return
         if assigned.is_sent:
             remember(self._given_up, assigned.n, assigned)
         cost_nusd = None if assigned.is_sent else 0
@@ -294,15 +386,24 @@ class RemoteRunner:
     def _on_completion(self, member: Member, message: Completion) -> None:
         outcome, now = outcome_of(message), self._loop.time()
         assigned = self._assigned.get(message.n)
+        follower = self._assigned.get(message.began) if message.began else None
+        if follower is not None and follower.member is member and follower.on_begin is not None:
+            on_begin = self._begin(follower)
+            if assigned is None or assigned.member is not member or assigned.future.done():
+                on_begin(message.began)
         if assigned is None or assigned.member is not member:
             if (late := self._take_late(member, message.n)) is not None:
                 self._tell_late(late, late.result(message, outcome, now=now, unix=self._unix()))
             return
         took_s = now - assigned.begun_at if type(outcome) is Reply else None
+        if assigned.on_begin is not None:  # nobody said that it began; the engine sees it by its result
+            self._begin(assigned)
+            took_s = None
         self._end(assigned, took_s)
         if took_s is not None:
             self._means.add(assigned.lane, took_s)
-        assigned.settle(assigned.result(message, outcome, now=now, unix=self._unix()))
+        unix = self._unix()
+        assigned.settle(assigned.result(message, outcome, now=now, unix=unix, successor=message.began))
 
     def _on_expired(self, member: Member, message: Expired) -> None:
         self._end_unsent(member, message.n, "had not heard of this process for too long: nothing was sent")
@@ -311,7 +412,8 @@ class RemoteRunner:
         assigned, now = self._assigned.get(n), self._loop.time()
         if assigned is not None and assigned.member is member:
             self._end(assigned)
-            assigned.settle(assigned.lost(why, 0, now=now, unix=self._unix()))
+            on_standby = assigned.on_begin is not None
+            assigned.settle(None if on_standby else assigned.lost(why, 0, now=now, unix=self._unix()))
         elif (late := self._take_late(member, n)) is not None:
             self._on_late(late.n, late.lost(why, 0, now=now, unix=self._unix()))
 

@@ -38,6 +38,7 @@ from umwelten.fleet.messages import (
     Setup,
     Supplied,
     Supply,
+    TakeBack,
     ToWorker,
     Wanted,
     completion_of,
@@ -46,8 +47,9 @@ from umwelten.fleet.messages import (
     unpack_turns,
 )
 from umwelten.fleet.reports import Reports
+from umwelten.fleet.standby import EXPIRES_S
 from umwelten.store.contents import Content
-from umwelten.types import Failure, FailureKind, Timing
+from umwelten.types import AttemptOutcome, Failure, FailureKind, Reply, Timing
 from umwelten.version import __version__
 
 LOAD_S = 0.9
@@ -104,6 +106,7 @@ class Worker:
         self._hearing = Hearing()
         self._early: list[Any] = []
         self._attempts: dict[int, tuple[asyncio.Task[None], _Assigned]] = {}
+        self._standbys: dict[str, dict[int, tuple[Assignment, float]]] = {}
         self._supplies: dict[str, asyncio.Future[Supply]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._means = MeanAnswers()
@@ -116,6 +119,7 @@ class Worker:
         self._handlers: dict[type, Callable[[Any], None]] = {
             Assignment: self._on_assignment,
             Cancel: self._on_cancel,
+            TakeBack: self._on_take_back,
             Supply: self._on_supply,
             Supplied: self._on_supplied,
             Forget: self._on_forget,
@@ -240,8 +244,12 @@ class Worker:
         self._loop.call_later(_BEAT_S, self._beat)
 
     def _on_assignment(self, message: Assignment) -> None:
-        if message.n in self._attempts:
-            return
+        if message.standby:
+            self._standbys.setdefault(message.lane, {})[message.n] = message, self._loop.time()
+        elif message.n not in self._attempts:
+            self._begin(message)
+
+    def _begin(self, message: Assignment) -> None:
         assigned = _Assigned(self, message)
         task = self._loop.create_task(self._attempt(message, assigned, self._loop.time()), name="attempt")
         self._attempts[message.n] = task, assigned
@@ -261,21 +269,24 @@ class Worker:
             self._say_fault(n, error, taken_at)
         else:
             self._means.add(message.lane, result.timing.latency_s)
+            held_s = self._loop.time() - taken_at
+            began = self._follow(message.lane, result.outcome)
             try:
                 completion = completion_of(
                     result.outcome,
                     n=n,
                     timing=result.timing,
-                    held_s=self._loop.time() - taken_at,
+                    held_s=held_s,
                     key=result.key,
                     content=result.content,
                     cost_nusd=result.cost_nusd,
                     step=result.step,
                     kept=result.kept,
+                    began=began,
                 )
                 self.say(completion, gathering_s(self._means(message.lane)))
             except (TypeError, OverflowError, ValueError) as error:
-                self._say_fault(n, error, taken_at)
+                self._say_fault(n, error, taken_at, began)
 
     def _on_end(self, message: Assignment, task: asyncio.Task[None]) -> None:
         self._attempts.pop(message.n, None)
@@ -285,12 +296,49 @@ class Worker:
         if message.supply.startswith(ONCE):
             self._supplies.pop(message.supply, None)
 
-    def _say_fault(self, n: int, error: Exception, taken_at: float) -> None:
+    def _follow(self, lane: str, outcome: AttemptOutcome) -> int:
+        """Begin an attempt on standby in place of one that was answered; return its number, 0 if none is.
+
+        After a failure, which may be the first sign of a limit, the coordinator decides what goes on.
+        """
+        standbys = self._standbys.get(lane)
+        if not standbys:
+            return 0
+        if isinstance(outcome, Failure):
+            for n in tuple(standbys):
+                self._drop_standby(n)
+                self.say(Expired(n=n))
+            return 0
+        if type(outcome) is not Reply or not self.may_send():
+            return 0
+        n = next(iter(standbys))
+        self._begin(standbys.pop(n)[0])
+        return n
+
+    def _drop_standby(self, n: int) -> bool:
+        for standbys in self._standbys.values():
+            if (found := standbys.pop(n, None)) is not None:
+                self._forget_once(found[0])
+                return True
+        return False
+
+    def _drop_late_standbys(self, now: float) -> None:
+        for standbys in self._standbys.values():
+            late = [n for n, (_, taken_at) in standbys.items() if now - taken_at > EXPIRES_S]
+            for n in late:
+                self._drop_standby(n)
+                self.say(Expired(n=n))
+
+    def _on_take_back(self, message: TakeBack) -> None:
+        if self._drop_standby(message.n):
+            self.say(Expired(n=message.n))
+
+    def _say_fault(self, n: int, error: Exception, taken_at: float, began: int = 0) -> None:
         took_s = self._loop.time() - taken_at
         message = f"umwelten failed on this call: {error!r}"
         failure = Failure(kind=FailureKind.BAD_REQUEST, message=message, code="internal", retry=False)
         timing = Timing(started_at=0.0, latency_s=took_s)
-        self.say(completion_of(failure, n=n, timing=timing, held_s=took_s))
+        self.say(completion_of(failure, n=n, timing=timing, held_s=took_s, began=began))
 
     def _on_text(self, n: int, text: str) -> None:
         if n in self._attempts:
@@ -298,6 +346,7 @@ class Worker:
 
     def _on_cancel(self, message: Cancel) -> None:
         self._reports.drop_text(message.n)
+        self._drop_standby(message.n)
         if (found := self._attempts.get(message.n)) is not None:
             found[0].cancel()
 
@@ -324,6 +373,10 @@ class Worker:
     # --- the end ---------------------------------------------------------------------------
 
     def _break_off(self) -> list[asyncio.Task[None]]:
+        for standbys in self._standbys.values():
+            for message, _ in standbys.values():
+                self._forget_once(message)
+            standbys.clear()
         tasks = [task for task, _ in self._attempts.values()]
         for task in tasks:
             task.cancel()
@@ -353,6 +406,7 @@ class Worker:
         late_s = max(0.0, now - self._beat_at - _BEAT_S)
         self._late_s += (late_s - self._late_s) * 0.3
         self._beat_at = now
+        self._drop_late_standbys(now)
         if not self._is_leaving:
             self._loop.call_later(_BEAT_S, self._beat)
 

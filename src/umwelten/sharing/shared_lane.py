@@ -61,6 +61,16 @@ class SharedLane(Lane):
             return Lane.on_start(self, now, input_tokens, output_tokens)
         return self.desk.on_start(now, input_tokens, output_tokens)
 
+    def on_follow(
+        self, now: float = 0.0, input_tokens: int = 0, output_tokens: int | None = None
+    ) -> StartSnapshot:
+        if self.desk is None:
+            return Lane.on_follow(self, now, input_tokens, output_tokens)
+        return self.desk.on_start(now, input_tokens, output_tokens)
+
+    def may_follow(self, now: float, input_tokens: int = 0, output_tokens: int | None = None) -> bool:
+        return self.desk is None and Lane.may_follow(self, now, input_tokens, output_tokens)
+
     def on_end(
         self,
         outcome: AttemptOutcome | None,
