@@ -7,6 +7,7 @@ per call are more than 0.02 above.
 
 from __future__ import annotations
 
+import random
 import statistics
 import sys
 import time
@@ -62,10 +63,17 @@ class VirtualWorkerRunner:
 
 
 class VirtualFleet:
-    """Virtual workers between an engine and its providers; a `simulate.run.Between`."""
+    """Virtual workers between an engine and its providers; a `simulate.run.Between`.
 
-    def __init__(self, workers: int, out_s: float = OUT_S, back_s: float = BACK_S) -> None:
-        self._workers, self._out_s, self._back_s = workers, out_s, back_s
+    Frames take between `least_s` and `most_s` each way, drawn from `seed`; always as long where these are not
+    given.
+    """
+
+    def __init__(
+        self, workers: int, least_s: float | None = None, most_s: float = 0.0, seed: int = 0
+    ) -> None:
+        self._workers, self._least_s, self._most_s = workers, least_s, most_s
+        self._dice = random.Random(seed)
         self.carrier: VirtualCarrier | None = None
         self.remote: RemoteRunner | None = None
         self._engine: Engine | None = None
@@ -77,11 +85,17 @@ class VirtualFleet:
             return VirtualWorkerRunner(runner)
 
         self.carrier = VirtualCarrier(
-            build, workers=self._workers, delay_out=lambda: self._out_s, delay_back=lambda: self._back_s
+            build,
+            workers=self._workers,
+            delay_out=lambda: self._delay(OUT_S),
+            delay_back=lambda: self._delay(BACK_S),
         )
         self.remote = RemoteRunner(self.carrier, setup=b"", run="virtual")
         await self.remote.open()
         return self.remote
+
+    def _delay(self, usual_s: float) -> float:
+        return usual_s if self._least_s is None else self._dice.uniform(self._least_s, self._most_s)
 
     def begin(self, engine: Engine) -> None:
         """Take note of the engine."""
@@ -99,6 +113,15 @@ def cell(name: str, seeds: int, calls: int, workers: int) -> tuple[list[Report],
     alone = [simulate(profile, calls, seed) for seed in range(seeds)]
     over = [simulate(profile, calls, seed, between=VirtualFleet(workers)) for seed in range(seeds)]
     return alone, over
+
+
+def uneven_cell(name: str, seeds: int, calls: int, workers: int) -> list[Report]:
+    """Return the runs of a cell over a network that takes 10 to 60 ms each way, as on a busy machine."""
+    profile = load_profile(PROFILES / f"{name}.toml")
+    return [
+        simulate(profile, calls, seed, between=VirtualFleet(workers, 0.01, 0.06, seed))
+        for seed in range(seeds)
+    ]
 
 
 def figures(reports: list[Report]) -> tuple[float, float]:
@@ -135,6 +158,10 @@ def main(part: str = "", seeds: int = 5, calls: int = 3000, workers: int = 4) ->
             f"  [{time.perf_counter() - began:.1f}]",
             flush=True,
         )
+    uneven = uneven_cell("cap_40", seeds, calls, workers)
+    e, r = figures(uneven)
+    kinds = ", ".join(sorted({report.lanes[0].kind for report in uneven}))
+    print(f"  cap_40, 10 to 60 ms each way: {e:.3f} / {r:.4f}, taken for {kinds}")
     return worse
 
 

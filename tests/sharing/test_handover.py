@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from umwelten.control.circuit import FEWEST, NEVER
+from umwelten.control.heights import Heights
 from umwelten.control.knee import Watch
 from umwelten.control.limit import Limit
 from umwelten.control.memory import LaneMemory, begin_from
@@ -20,7 +21,6 @@ from umwelten.control.retry import RetryPolicy
 from umwelten.sharing.guest import GuestDesk
 from umwelten.sharing.handover import adopt, learnt
 from umwelten.sharing.messages import End, FromGuest, Grant, Return, Want
-from umwelten.sharing.owner import Heights
 from umwelten.sharing.shared_lane import GrantedStart, SharedLane
 from umwelten.types import (
     AttemptOutcome,

@@ -28,11 +28,13 @@ three seeds with 3,000 calls.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil, sqrt
 
 from umwelten.control.amounts import Amounts, plus
 from umwelten.control.attribution import Attribution, Reason, Timesheet
 from umwelten.control.circuit import NEVER, Circuit
 from umwelten.control.gate import Gate
+from umwelten.control.heights import Heights
 from umwelten.control.knee import Knee, Watch
 from umwelten.control.lane_failure import as_seen
 from umwelten.control.limit import Limit, LimitChange, LimitReason
@@ -54,6 +56,11 @@ UNREFUSED_S = 60.0
 
 DOWN_TOO_LONG_S = 300.0
 """So is one that has had nothing but errors, or earlier if the user has less patience."""
+
+
+_MUCH_TRANSIT = 0.05
+"""Of a call's time is on its way to a worker and back: then the heights of calls are known to a few only.
+Below, caps are told from rates as on one machine; `bucket_20_blind` would be refused 0.03 a call more."""
 
 
 @dataclass(slots=True)
@@ -95,6 +102,8 @@ class Lane:
     knee: Knee | None = None
     recalled: Recalled | None = None
     refusals: RefusalDiagnosis = field(init=False)
+    _transit: float = 0.0
+    _heights: Heights | None = None
     _number: int = 0
     _pass: bool = False
 
@@ -314,13 +323,22 @@ class Lane:
         """Note that a connection was there after so long: a round trip, or a little more."""
         self.ramp.on_connected(now, took_s)
 
+    def note_transit(self, took_s: float, transit_s: float) -> None:
+        """Note for how long an answered call was on its way to a worker and back, of all its time."""
+        if self._heights is None:
+            self._heights = Heights()
+        part = min(1.0, transit_s / took_s) if took_s > 0 else 0.0
+        self._transit = part if not self._transit else self._transit + (part - self._transit) / 20
+        mean = self.in_flight * self._transit if self._transit > _MUCH_TRANSIT else 0.0
+        self.refusals.evidence.spread = ceil(mean + 2 * sqrt(mean))
+
     def on_start(
         self, now: float = 0.0, input_tokens: int = 0, output_tokens: int | None = None
     ) -> StartSnapshot:
         """Count a call that goes out; return what `on_end` needs to know of this moment."""
         if self.in_flight >= max(1, self.limit.slots) and not self.safety.unrelated.testing:
             self.limit.step(now)
-        return self.on_follow(now, input_tokens, output_tokens)
+        return Lane.on_follow(self, now, input_tokens, output_tokens)  # not that of a shared lane's desk
 
     def on_follow(
         self, now: float = 0.0, input_tokens: int = 0, output_tokens: int | None = None
@@ -332,6 +350,8 @@ class Lane:
         self._number += 1
         self.peak = max(self.peak, self.in_flight)
         high, edge = self.refusals.on_start(now, self.in_flight, test=testing)
+        if self._heights is not None:
+            self._heights.note(now, self.in_flight)
         self.circuit.on_start(now)
         was_closed = self.gate.closed
         self.gate.on_start(now)
@@ -362,6 +382,8 @@ class Lane:
         start: StartSnapshot | None = None,
     ) -> LimitChange | None:
         """Learn from a call that came back; `None` as outcome: we cancelled it, and it says nothing."""
+        if self._heights is not None:
+            start = self._heights.of(outcome, started_at, start)
         start = start or StartSnapshot(number=self._number)
         peak, self.peak = self.peak, self.in_flight
         self.in_flight -= 1

@@ -65,6 +65,9 @@ class LimitEvidence:
     one is, that is a rise, and two of them make it a rate too. Once enough calls were admitted right at
     the limit without a surprise, the cap is `sure`: then surprises mean that it shrank and rises that
     it grew, unless heights are admitted and refused by turns.
+
+    `spread`: by so many the height of a call may be another one where the provider counts, since calls are on
+    their way to workers and answers on their way back.
     """
 
     high: int = 0
@@ -75,6 +78,7 @@ class LimitEvidence:
     alone: float = 0.0
     sure: bool = False
     steady: int = 0
+    spread: int = 0
     _risen: int = 0
     _trial: tuple[float, int] | None = None
 
@@ -82,7 +86,7 @@ class LimitEvidence:
         """Note a start as the `level`-th in flight; `edge` is the lowest height that was refused."""
         if level > self.high:
             self.high, self.steady = level, 0
-        if edge is not None and level >= edge and self._trial is None:
+        if edge is not None and level - self.spread >= edge and self._trial is None:
             self._trial = (now, level)
 
     def on_answer(self, level: int) -> None:
@@ -134,7 +138,7 @@ class LimitEvidence:
             self.alone += 1
             if self.alone >= _ALONE:
                 return True
-        if level > self._risen:
+        if level + self.spread > self._risen:
             return False
         self._risen, self.flips = 0, self.flips + 1
         return self.flips >= (_FLIPS_IF_SURE if self.sure else _FLIPS)

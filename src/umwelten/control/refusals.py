@@ -127,7 +127,7 @@ class RefusalDiagnosis:
 
     def forget(self) -> LimitChange | None:
         """Drop all that was learnt from refusals."""
-        self.kind, self.evidence = LimitKind.NONE, LimitEvidence()
+        self.kind, self.evidence = LimitKind.NONE, LimitEvidence(spread=self.evidence.spread)
         self.pacer.estimator.forget()
         self.gate.reopen()
         self.windows.forget()
@@ -227,7 +227,7 @@ class RefusalDiagnosis:
         """Return whether a cap on calls in flight would refuse there, or at least well might."""
         if self.limit.edge is not None and call.started_at <= self.limit.cut_at + self._grace_s:
             return True
-        level, high, edge = call.start.level, call.start.high, call.start.edge
+        level, high, edge = call.start.level + self.evidence.spread, call.start.high, call.start.edge
         if edge is None:
             # Answers on their way make us count a few more in flight than there are.
             new = level > high or not self.evidence.proven

@@ -504,6 +504,8 @@ class Engine:
             if other is not None and answered:
                 self._supersede(other, now, result.cost_nusd)
             alone = other is None or answered
+        if answered and result.transit_s and not result.away:
+            lease.lane.note_transit(now - lease.started_at, result.transit_s)
         verdict = self._pool.on_end(
             lease, result.outcome, now, self._dice(), result.cost_nusd, alone=alone, away=result.away
         )

@@ -51,7 +51,8 @@ class AttemptResult(FrozenStruct):
     call with tools. `worker` is the number of the worker that made it, `None` for this process. `away`: that
     worker did not answer for a while, so that the attempt says nothing about the provider's speed or limits.
     `assignment` is the worker's number for the attempt, by which the end of a lost one is told later, and
-    `successor` that of the attempt on standby which began in its place, 0 if none did.
+    `successor` that of the attempt on standby which began in its place, 0 if none did. `transit_s`: how long
+    messages took to the worker and back, 0 if that is not known.
     """
 
     outcome: AttemptOutcome
@@ -64,6 +65,7 @@ class AttemptResult(FrozenStruct):
     worker: int | None = None
     away: bool = False
     assignment: int = 0
+    transit_s: float = 0.0
     successor: int = 0
 
 

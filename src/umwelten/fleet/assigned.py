@@ -78,6 +78,7 @@ class AssignedAttempt:
             away=self.begun_at < self.member.away_before,
             assignment=self.n,
             successor=successor,
+            transit_s=max(0.0, now - self.begun_at - message.held_s),
         )
 
     def lost(self, why: str, cost_nusd: int | None, *, now: float, unix: float) -> AttemptResult:

@@ -151,5 +151,8 @@ def _environment(folder: Path, hidden: Collection[str]) -> dict[str, str]:
     }
     source = str(_PACKAGE.parent)
     if source not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (source, kept.get("PYTHONPATH"))))
+        kept["PYTHONPATH"] = os.pathsep.join((source, kept.get("PYTHONPATH", "")))
+    if "PYTHONPATH" in kept:
+        # An empty entry, as after a colon at the end, is the working directory, which may be a stranger's.
+        kept["PYTHONPATH"] = os.pathsep.join(filter(None, kept["PYTHONPATH"].split(os.pathsep)))
     return {**kept, **SETTINGS, **_ALSO, "RAY_AUTH_TOKEN_PATH": str(folder / "token")}

@@ -13,6 +13,7 @@ import msgspec
 
 from umwelten.control.amounts import minus
 from umwelten.control.circuit import NEVER
+from umwelten.control.heights import Heights
 from umwelten.control.lane import Lane
 from umwelten.control.limit import LimitChange
 from umwelten.control.refusals import StartSnapshot
@@ -31,42 +32,13 @@ from umwelten.sharing.messages import (
     outcome,
 )
 from umwelten.sharing.shared_lane import POLL_S, SharedLane
-from umwelten.types import AttemptOutcome, Failure, FailureKind
+from umwelten.types import AttemptOutcome
 
 MOST_WANTED = 256
 """Calls that a guest may ask for ahead."""
 
 FIRST_NUMBER = 1 << 20
 """Numbers of grants begin here times a number that differs by owner."""
-
-
-OVERTAKEN_S = 1.0
-"""For so long a start may arrive later than others: a refusal takes as long as the lane's parts believe."""
-
-
-class Heights:
-    """How many calls were in flight at most since some moment of late.
-
-    Calls of several runs arrive in another order than they were let go in. A call that is refused may have
-    been overtaken by a later one: it was refused at that one's height. Without that, one cap in ten is taken
-    for a rate, and half of it held.
-    """
-
-    def __init__(self) -> None:
-        self._tops: deque[tuple[float, int]] = deque()
-
-    def note(self, now: float, level: int) -> None:
-        """A call was let go as the `level`-th in flight."""
-        tops = self._tops
-        while tops and tops[-1][1] <= level:
-            tops.pop()
-        tops.append((now, level))
-        while tops[0][0] < now - OVERTAKEN_S:
-            tops.popleft()
-
-    def since(self, at: float) -> int:
-        """Return the greatest height from then on, 0 if there was no start."""
-        return next((level for started_at, level in self._tops if started_at >= at), 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -148,7 +120,7 @@ class OwnerDesk:
     ) -> LimitChange | None:
         """See `Lane`."""
         if self.guests:
-            start = self._overtaken(outcome, started_at, start)
+            start = self._heights.of(outcome, started_at, start)
         change = self._lane.end_here(outcome, started_at, now, start)
         if self.guests:
             self._latest = change or self._latest
@@ -274,15 +246,6 @@ class OwnerDesk:
             self._heights.note(now, start.level)
         return start
 
-    def _overtaken(
-        self, outcome: AttemptOutcome | None, started_at: float, start: StartSnapshot | None
-    ) -> StartSnapshot | None:
-        """Return the start of a call as it was for the provider, if that refused it: see `Heights`."""
-        if start is None or not isinstance(outcome, Failure) or outcome.kind is not FailureKind.RATE_LIMIT:
-            return start
-        level = self._heights.since(started_at)
-        return msgspec.structs.replace(start, level=level) if level > start.level else start
-
     def _resize(self, guest: Guest, message: Resize, now: float) -> None:
         """Reserve the tokens that a granted call really takes."""
         lease = guest.leases.get(message.number)
@@ -310,7 +273,7 @@ class OwnerDesk:
             if start is None:
                 change = lane.end_unknown(outcome, started_at, now)
             else:
-                seen = self._overtaken(outcome, started_at, start)
+                seen = self._heights.of(outcome, started_at, start)
                 change = Lane.on_end(lane, outcome, started_at, now, seen)
             if change is not None:
                 self._change = self._latest = change
