@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from umwelten.errors import UmweltenError
-from umwelten.fleet.ray_address import GONE_S, environment_error, wait_until_gone, worker_error
+import pytest
+
+from umwelten.api.argument_names import as_argument
+from umwelten.cli.flag_names import as_flag
+from umwelten.errors import UmweltenError, UsageError
+from umwelten.fleet.ray_address import (
+    GONE_S,
+    environment_error,
+    known_address,
+    wait_until_gone,
+    worker_error,
+)
 from umwelten.simulate.clock import run_virtual
 
 
@@ -48,3 +58,12 @@ def test_what_pip_says_is_told_where_it_could_not_install() -> None:
     assert error.exit_code == 2
     error = environment_error(f"{said}RuntimeError: Please install virtualenv\n \n")
     assert error.message.endswith("on a node: RuntimeError: Please install virtualenv")
+
+
+def test_options_are_spelled_as_where_they_are_given() -> None:
+    with pytest.raises(UsageError) as raised:
+        known_address("somewhere")
+    assert raised.value.spell(as_flag).hint == "Write --engine ray:HOST:PORT or --engine ray:auto."
+    assert raised.value.spell(as_argument).hint == 'Write engine="ray:HOST:PORT" or engine="ray:auto".'
+    assert str(environment_error("").spell(as_flag).hint).startswith("--ray-env pip needs")
+    assert str(worker_error("No module named 'x'").spell(as_argument).hint).endswith('ray_env="pip".')

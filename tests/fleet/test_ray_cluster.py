@@ -74,7 +74,7 @@ def test_a_cluster_without_room_says_how_much_there_is(
     error = refused("auto", workers=9, join_s=1.0)
     assert "of 9 workers could start" in error.message
     assert "4 CPUs" in error.message
-    assert "--workers" in str(error.hint)
+    assert "Lower workers" in str(error.hint)
 
 
 def test_a_worker_that_cannot_be_made_says_why(connected: RayCluster) -> None:

@@ -75,7 +75,7 @@ class OutputOptions(TypedDict, total=False):
         Option(
             kinds.ON_OFF,
             Section.OUTPUT,
-            "Write each answer as a text file too; off is faster, and eval export --texts writes them later.",
+            "Write each answer as a text file too; off is faster, and eval export can write them later.",
             default=True,
             default_text="on",
         ),

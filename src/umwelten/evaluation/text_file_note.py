@@ -19,7 +19,7 @@ def text_file_note(spec: EvaluationSpec, settings: Settings, calls: int) -> Phra
     # Four times: 56 against 13.5 µs of CPU in `benchmarks.storing`; more where files were deleted before.
     return Phrase(
         "a text file is written for each of {calls} answers, and storing an answer takes four times the CPU "
-        "with it; {option:texts=off} writes none (`umwelten eval export --texts` does later)",
+        "with it; {option:texts=off} writes none (`umwelten eval export` can write them later)",
         calls=f"{calls:,}",
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from umwelten.errors import UmweltenError, UsageError
+from umwelten.phrases import Phrase
 from umwelten.version import __version__
 
 _REACH_S = 3.0
@@ -35,12 +36,15 @@ def known_address(address: str) -> str:
     if not found:
         raise UsageError(
             "no Ray cluster was started on this machine",
-            "Start one with 'ray start --head', or use --engine ray, which starts one for the run.",
+            Phrase(
+                "Start one with 'ray start --head', or use {option:engine=ray}, which starts one for the run."
+            ),
         )
     host, _, port = found.rpartition(":")
     if not host or "/" in host or not port.isdigit() or int(port) > _LAST_PORT:
         raise UsageError(
-            f"{found!r}{where} is no address of a Ray cluster", "Write --engine ray:HOST:PORT or ray:auto."
+            f"{found!r}{where} is no address of a Ray cluster",
+            Phrase("Write {option:engine=ray:HOST:PORT} or {option:engine=ray:auto}."),
         )
     return found
 
@@ -52,7 +56,7 @@ def _check_owner(file: Path) -> None:
     if any(path.stat().st_uid not in (os.geteuid(), 0) for path in (file, file.parent)):
         raise UsageError(
             f"the Ray cluster named in {file} was started by another user",
-            "If you trust that user, write its address: --engine ray:HOST:PORT.",
+            Phrase("If you trust that user, write its address: {option:engine=ray:HOST:PORT}."),
         )
 
 
@@ -117,7 +121,11 @@ def worker_error(text: str) -> UmweltenError:
     if missing := re.findall(r"No module named '[^']*'", text):
         return UsageError(
             f"a worker cannot import umwelten: {missing[-1]}",
-            f"Install it on every node: pip install 'umwelten[ray]=={__version__}'; or use --ray-env pip.",
+            Phrase(
+                "Install it on every node: pip install 'umwelten[ray]=={version}'; or use "
+                "{option:ray_env=pip}.",
+                version=__version__,
+            ),
         )
     lines = _lines(text) or [""]
     # What ended the worker's constructor comes with the traceback, of which the last line says most.
@@ -132,9 +140,12 @@ def environment_error(text: str) -> UmweltenError:
     why = next((line for line in reversed(lines) if line.startswith("ERROR: ")), lines[-1])
     return UsageError(
         f"Ray could not install umwelten {__version__} on a node: {why.removeprefix('ERROR: ')}",
-        "--ray-env pip needs the package virtualenv on every node, and pip there has to find this version "
-        "(PIP_INDEX_URL or PIP_FIND_LINKS, set before Ray is started). Or install it on every node: "
-        f"pip install 'umwelten[ray]=={__version__}'.",
+        Phrase(
+            "{option:ray_env=pip} needs the package virtualenv on every node, and pip there has to find this "
+            "version (PIP_INDEX_URL or PIP_FIND_LINKS, set before Ray is started). Or install it on every "
+            "node: pip install 'umwelten[ray]=={version}'.",
+            version=__version__,
+        ),
     )
 
 

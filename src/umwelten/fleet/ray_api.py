@@ -23,6 +23,7 @@ from umwelten.fleet.carrier import WorkerPlace
 from umwelten.fleet.ray_address import environment_error, worker_error
 from umwelten.fleet.ray_cluster import LOOPBACK
 from umwelten.fleet.ray_worker import WorkerActor
+from umwelten.phrases import Phrase
 from umwelten.version import __version__
 
 WORKER_CPUS = 0.5
@@ -92,7 +93,9 @@ def run_head() -> None:
 def require_ray() -> None:
     """Raise `UsageError` where Ray is not installed."""
     if importlib.util.find_spec("ray") is None:
-        raise UsageError("--engine ray needs the package ray", "Install it: pip install 'umwelten[ray]'")
+        raise UsageError(
+            Phrase("{option:engine=ray} needs the package ray"), "Install it: pip install 'umwelten[ray]'"
+        )
 
 
 def connect(address: str, variables: dict[str, str], *, is_own: bool) -> None:

@@ -24,6 +24,7 @@ from umwelten.fleet.ray_address import (
 )
 from umwelten.fleet.ray_cluster import LocalCluster, start_cluster
 from umwelten.fleet.ray_link import Link
+from umwelten.phrases import Phrase
 
 T = TypeVar("T")
 
@@ -230,7 +231,7 @@ class RayCarrier:
         return UsageError(
             f"{joined} of {self._workers} workers could start within {self._join_s:.0f} s: "
             f"the cluster has {cpus:g} CPUs, free or not, and a worker takes {ray_api.WORKER_CPUS:g}",
-            "Use fewer workers (--workers), add machines to the cluster, or wait until it is free.",
+            Phrase("Lower {option:workers}, add machines to the cluster, or wait until it is free."),
         )
 
     async def _listen(self, link: Link) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from umwelten import child_processes
 from umwelten.errors import UmweltenError
+from umwelten.phrases import Phrase
 from umwelten.private_files import write_private
 
 _PACKAGE = Path(__file__).parents[1]
@@ -74,7 +75,10 @@ class LocalCluster:
                 why = self._last_line() or (late if status is None else f"it ended with status {status}")
                 raise UmweltenError(
                     f"Ray could not be started on this machine: {why}",
-                    "'ray start --head' may say more; --engine ray:auto uses the cluster that it starts.",
+                    Phrase(
+                        "'ray start --head' may say more; {option:engine=ray:auto} uses the cluster that it "
+                        "starts."
+                    ),
                 )
             await asyncio.sleep(_LOOK_EVERY_S)
         self.address = address.read_text().strip()
