@@ -165,7 +165,9 @@ def _comparable(result: AttemptResult) -> AttemptResult:
     timing = msgspec.structs.replace(
         result.timing, started_at=0.0, latency_s=0.0, ttft_s=None if result.timing.ttft_s is None else 0.0
     )
-    return msgspec.structs.replace(result, outcome=outcome, timing=timing, worker=None, assignment=0)
+    return msgspec.structs.replace(
+        result, outcome=outcome, timing=timing, worker=None, assignment=0, transit_s=0.0
+    )
 
 
 @asynccontextmanager
