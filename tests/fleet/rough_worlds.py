@@ -12,10 +12,10 @@ from typing import Any
 from fleet.worlds import World, WorldRunner
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.events import RunStatus
+from umwelten.fleet.arrivals import SUPPLY_S
 from umwelten.fleet.interfaces import ONCE, AssignedCall, NothingSent, Supplies, WorkerHost
 from umwelten.fleet.membership import Standing
 from umwelten.fleet.messages import Supply
-from umwelten.fleet.worker import SUPPLY_S
 from umwelten.simulate.clock import run_virtual
 from umwelten.types import Call, Turn
 
@@ -109,12 +109,12 @@ class RoughWorld(World):
 
     def look(self) -> None:
         remote = self.remote
-        assert not remote._assigned
+        assert not remote._under_way.attempts
         for member in remote._membership:
             assert (member.held, round(member.weight, 6)) == (0, 0.0)
             if member.standing is Standing.USABLE:
                 worker = self.carrier.workers[member.number].worker
-                assert (worker._attempts, worker._supplies) == ({}, {}), f"worker {member.number}"
+                assert (worker._attempts, worker._arrivals.waiting) == ({}, {}), f"worker {member.number}"
                 assert not remote._shipments._at.get(member.number)
         assert set(remote._outboxes._boxes) == set(self.carrier.workers)
 

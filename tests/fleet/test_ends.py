@@ -71,8 +71,8 @@ def test_an_attempt_that_is_cancelled_before_it_began_leaves_nothing_at_its_work
             attempt.cancel()
             await first
             await asyncio.sleep(1.0)
-        assert (worker._attempts, worker._supplies) == ({}, {})
-        assert fleet.remote._assigned == {}
+        assert (worker._attempts, worker._arrivals.waiting) == ({}, {})
+        assert fleet.remote._under_way.attempts == {}
         await fleet.remote.close()
 
     play(main)
@@ -99,8 +99,8 @@ def test_a_worker_that_is_lost_while_an_input_is_read_for_it_gets_none(key: str,
         assert fleet.remote._shipments._at.get(1, {}) == {}
         assert set(fleet.remote._outboxes._boxes) == ({2, 3} if dies else {1, 2})
         if not dies:
-            assert fleet.carrier.workers[1].worker._supplies == {}
-        assert not fleet.remote._given_up, "nothing will be heard of it"
+            assert fleet.carrier.workers[1].worker._arrivals.waiting == {}
+        assert not fleet.remote._late.given_up, "nothing will be heard of it"
         await fleet.remote.close()
 
     play(main)
@@ -123,7 +123,7 @@ def test_a_worker_that_wants_an_input_of_an_attempt_that_was_given_up_waits_for_
         assert (await attempt).cost_nusd is None
         await asyncio.sleep(20.0)
         assert [(n, result.cost_nusd) for n, result in fleet.late] == [(1, 0)]
-        assert fleet.carrier.workers[1].worker._attempts == fleet.remote._given_up == {}
+        assert fleet.carrier.workers[1].worker._attempts == fleet.remote._late.given_up == {}
         assert fleet.warnings == []
         await fleet.remote.close()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.fleet.handshake import worker_name
 from umwelten.fleet.membership import Member
-from umwelten.fleet.messages import Completion
+from umwelten.fleet.messages import Assignment, Completion, pack_turns
 from umwelten.types import AttemptOutcome, Call, Failure, FailureKind, Timing, Turn
 
 
@@ -51,6 +51,19 @@ class AssignedAttempt:
         self.member, self.begun_at, self.future = member, begun_at, future
         self.supply, self.is_sent, self.on_begin = "", False, on_begin
         self.size = call.input.size if call.input is not None else 0
+
+    def message(self, about: bytes | None) -> Assignment:
+        """Return what its worker is told; `about`: what its conversation is about so far."""
+        return Assignment(
+            n=self.n,
+            call=self.call,
+            lane=self.lane,
+            turns=pack_turns(self.turns) if self.turns else (),
+            about=about,
+            supply=self.supply,
+            texts=self.on_text is not None,
+            standby=self.on_begin is not None,
+        )
 
     def settle(self, result: AttemptResult | None) -> None:
         """Let the engine have the result, unless it cancelled the attempt; `None`: it did not begin."""

@@ -10,16 +10,15 @@ from typing import Any
 import msgspec
 
 from umwelten.engine.interfaces import AttemptResult
-from umwelten.engine.lost_attempts import is_lost, remember
+from umwelten.engine.lost_attempts import is_lost
 from umwelten.events import NoteLevel, Observer
 from umwelten.fleet.assigned import AssignedAttempt, unsent
 from umwelten.fleet.carrier import Carrier, WorkerPlace
-from umwelten.fleet.gathering import MeanAnswers, gathering_s
 from umwelten.fleet.handshake import worker_name
 from umwelten.fleet.interfaces import NoSupplies, OutcomeCheck, Supplies
+from umwelten.fleet.late_attempts import LateAttempts
 from umwelten.fleet.membership import LOOK_S, Member, Membership, Standing
 from umwelten.fleet.messages import (
-    Assignment,
     Cancel,
     Completion,
     Connected,
@@ -38,12 +37,11 @@ from umwelten.fleet.messages import (
     decode_from_worker,
     encode_message,
     outcome_of,
-    pack_turns,
 )
 from umwelten.fleet.outboxes import Outboxes
 from umwelten.fleet.registration import NotesOnce, Registration
 from umwelten.fleet.shipments import Shipments
-from umwelten.fleet.standby import StandbyShares
+from umwelten.fleet.under_way import AttemptsUnderWay
 from umwelten.records import WorkerRecord
 from umwelten.store.contents import Content
 from umwelten.types import Call, Failure, FailureKind, Reply, Turn
@@ -82,14 +80,14 @@ class RemoteRunner:
         unix: Callable[[], float] = time.time,
     ) -> None:
         self._carrier, self._check = carrier, check
-        self._hold, self._on_late, self._sticky, self._unix = hold, on_late, sticky, unix
-        self._on_room = on_room
+        self._hold, self._on_room, self._sticky, self._unix = hold, on_room, sticky, unix
         self._loop = asyncio.get_running_loop()
         self._say = NotesOnce(observer)
-        self._membership, self._means = Membership(self._on_standing), MeanAnswers()
-        self._shares = StandbyShares()
+        self._membership = Membership(self._on_standing)
         self._outboxes = Outboxes(carrier.send, self._loop)
         self._shipments = Shipments(carrier, supplies or NoSupplies(), self._outboxes)
+        self._under_way = AttemptsUnderWay(self._membership, self._shipments)
+        self._late = LateAttempts(check, on_late, self._say)
         self._registration = Registration(
             Setup(run=run, payload=setup),
             keys=keys or {},
@@ -100,13 +98,8 @@ class RemoteRunner:
             say=self._say,
             unix=unix,
         )
-        self._assigned: dict[int, AssignedAttempt] = {}
-        self._given_up: dict[int, AssignedAttempt] = {}
-        self._cancelled: dict[int, None] = {}
-        self._n = 0
         self._is_open = self._is_held = self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
-        self._late_checks: set[asyncio.Task[None]] = set()
         self._handlers: dict[type, Callable[[Member, Any], None]] = {
             Completion: self._on_completion,
             Load: self._on_load,
@@ -142,8 +135,7 @@ class RemoteRunner:
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        for task in self._late_checks:
-            task.cancel()
+        self._late.close()
         self._shipments.close()
         self._registration.end()
         self._outboxes.flush()
@@ -183,19 +175,7 @@ class RemoteRunner:
             self._hold(True)  # or the same call would be started again at once, without an end
             message = "no worker is there: nothing was sent"
             return unsent(Failure(kind=FailureKind.LOST, message=message), self._unix())
-        self._n = n = self._n + 1
-        assigned = AssignedAttempt(
-            n,
-            call,
-            turns,
-            on_text,
-            lane,
-            member=member,
-            begun_at=self._loop.time(),
-            future=self._loop.create_future(),
-        )
-        self._assigned[n] = assigned
-        self._count_begin(assigned)
+        assigned = self._under_way.add(call, turns, on_text, lane, member)
         try:
             result = await self._make(assigned)
         finally:
@@ -222,23 +202,20 @@ class RemoteRunner:
 
     def _cancel(self, assigned: AssignedAttempt) -> None:
         """Have a worker break off an attempt that nobody waits for any more, unless it has ended."""
-        if assigned.n in self._assigned:
-            self._end(assigned)
-            remember(self._cancelled, assigned.n, None)
+        if assigned.n in self._under_way.attempts:
+            self._under_way.end(assigned)
+            self._late.cancel(assigned.n)
             self._registration.tell(assigned.member, Cancel(n=assigned.n))
 
     # --- standby ---------------------------------------------------------------------------
 
     def wants_standby(self, lane: str, call: Call | None = None) -> bool:
         """Return whether a worker should have one more of a lane on standby, and that call's may be."""
-        if call is not None and self._sticky(call) is not None:
-            return False
-        return self._choose_standby(lane) is not None
+        is_sticky = call is not None and self._sticky(call) is not None
+        return not is_sticky and self._choose_standby(lane) is not None
 
     def _choose_standby(self, lane: str) -> Member | None:
-        if self._is_closed:
-            return None
-        return self._shares.choose(lane, self._membership.usable, self._means(lane))
+        return None if self._is_closed else self._under_way.choose_standby(lane)
 
     def stand_by(
         self, call: Call, lane: str, on_begin: Callable[[int], None]
@@ -246,89 +223,42 @@ class RemoteRunner:
         """Have a worker begin an attempt by itself once another of the lane is answered there."""
         member = self._choose_standby(lane)
         assert member is not None, "one is wanted"
-        self._n = n = self._n + 1
-        assigned = AssignedAttempt(
-            n,
-            call,
-            (),
-            None,
-            lane,
-            member=member,
-            begun_at=self._loop.time(),
-            future=self._loop.create_future(),
-            on_begin=on_begin,
-        )
-        self._assigned[n] = assigned
-        self._shares.stand_by(lane, member.number)
+        assigned = self._under_way.add(call, (), None, lane, member, on_begin)
         task = self._loop.create_task(self._make(assigned), name="standby")
         task.add_done_callback(lambda _: self._cancel(assigned))
-        return n, task
+        return assigned.n, task
 
     def take_back(self, number: int) -> None:
         """Have an attempt on standby not begin any more; the worker says whether it has."""
-        assigned = self._assigned.get(number)
+        assigned = self._under_way.attempts.get(number)
         if assigned is not None and assigned.on_begin is not None:
             if assigned.is_sent:
                 self._registration.tell(assigned.member, TakeBack(n=number))
             else:
-                self._end(assigned)
+                self._under_way.end(assigned)
                 assigned.settle(None)
-
-    def _begin(self, assigned: AssignedAttempt) -> Callable[[int], None]:
-        """Note that an attempt on standby began; return what is to be told, if nobody else tells it."""
-        on_begin, assigned.on_begin = assigned.on_begin, None
-        assert on_begin is not None
-        self._shares.stand_by(assigned.lane, assigned.member.number, -1)
-        assigned.begun_at = self._loop.time()
-        self._count_begin(assigned)
-        return on_begin
-
-    def _count_begin(self, assigned: AssignedAttempt) -> None:
-        self._membership.begin(assigned.member, assigned.size)
-        self._shares.begin(assigned.lane, assigned.member.number)
 
     # --- both ------------------------------------------------------------------------------
 
     def _assign(self, assigned: AssignedAttempt) -> None:
-        turns = assigned.turns
-        message = Assignment(
-            n=assigned.n,
-            call=assigned.call,
-            lane=assigned.lane,
-            turns=pack_turns(turns) if turns else (),
-            about=None if self._check is None else self._check.about(assigned.call, turns),
-            supply=assigned.supply,
-            texts=assigned.on_text is not None,
-            standby=assigned.on_begin is not None,
-        )
-        wait_s = gathering_s(self._means(assigned.lane))
-        self._outboxes.add(assigned.member.number, encode_message(message), wait_s)
+        about = None if self._check is None else self._check.about(assigned.call, assigned.turns)
+        wait_s = self._under_way.gathering_s(assigned.lane)
+        self._outboxes.add(assigned.member.number, encode_message(assigned.message(about)), wait_s)
         assigned.is_sent = True
-
-    def _end(self, assigned: AssignedAttempt, took_s: float | None = None) -> None:
-        del self._assigned[assigned.n]
-        member, lane = assigned.member, assigned.lane
-        if assigned.on_begin is not None:
-            self._shares.stand_by(lane, member.number, -1)
-        else:
-            self._membership.end(member, assigned.size, lane, took_s)
-            self._shares.begin(lane, member.number, -1)
-        if assigned.supply:
-            self._shipments.release(assigned.member.number, assigned.supply)
 
     def _give_up(self, assigned: AssignedAttempt, why: str) -> None:
         """End an attempt as lost; what it really came to may be told later."""
-        self._end(assigned)
+        self._under_way.end(assigned)
         if assigned.on_begin is not None and not assigned.is_sent:
             assigned.settle(None)
             return
         if assigned.is_sent:
-            remember(self._given_up, assigned.n, assigned)
+            self._late.give_up(assigned)
         cost_nusd = None if assigned.is_sent else 0
         assigned.settle(assigned.lost(why, cost_nusd, now=self._loop.time(), unix=self._unix()))
 
     def _give_up_all(self, member: Member, why: str) -> None:
-        for assigned in [each for each in self._assigned.values() if each.member is member]:
+        for assigned in self._under_way.of(member):
             self._give_up(assigned, why)
 
     # --- what the carrier tells ------------------------------------------------------------
@@ -385,23 +315,21 @@ class RemoteRunner:
 
     def _on_completion(self, member: Member, message: Completion) -> None:
         outcome, now = outcome_of(message), self._loop.time()
-        assigned = self._assigned.get(message.n)
-        follower = self._assigned.get(message.began) if message.began else None
-        if follower is not None and follower.member is member and follower.on_begin is not None:
-            on_begin = self._begin(follower)
-            if assigned is None or assigned.member is not member or assigned.future.done():
+        assigned = self._under_way.get(message.n, member)
+        follower = self._under_way.get(message.began, member) if message.began else None
+        if follower is not None and follower.on_begin is not None:
+            on_begin = self._under_way.begin(follower)
+            if assigned is None or assigned.future.done():
                 on_begin(message.began)
-        if assigned is None or assigned.member is not member:
-            if (late := self._take_late(member, message.n)) is not None:
-                self._tell_late(late, late.result(message, outcome, now=now, unix=self._unix()))
+        if assigned is None:
+            if (late := self._late.take(member, message.n)) is not None:
+                self._late.tell(late, late.result(message, outcome, now=now, unix=self._unix()))
             return
         took_s = now - assigned.begun_at if type(outcome) is Reply else None
         if assigned.on_begin is not None:  # nobody said that it began; the engine sees it by its result
-            self._begin(assigned)
+            self._under_way.begin(assigned)
             took_s = None
-        self._end(assigned, took_s)
-        if took_s is not None:
-            self._means.add(assigned.lane, took_s)
+        self._under_way.end(assigned, took_s)
         unix = self._unix()
         assigned.settle(assigned.result(message, outcome, now=now, unix=unix, successor=message.began))
 
@@ -409,42 +337,19 @@ class RemoteRunner:
         self._end_unsent(member, message.n, "had not heard of this process for too long: nothing was sent")
 
     def _end_unsent(self, member: Member, n: int, why: str) -> None:
-        assigned, now = self._assigned.get(n), self._loop.time()
-        if assigned is not None and assigned.member is member:
-            self._end(assigned)
+        assigned, now = self._under_way.get(n, member), self._loop.time()
+        if assigned is not None:
+            self._under_way.end(assigned)
             on_standby = assigned.on_begin is not None
             assigned.settle(None if on_standby else assigned.lost(why, 0, now=now, unix=self._unix()))
-        elif (late := self._take_late(member, n)) is not None:
-            self._on_late(late.n, late.lost(why, 0, now=now, unix=self._unix()))
-
-    def _take_late(self, member: Member, n: int) -> AssignedAttempt | None:
-        """Return the attempt that was given up and has now ended; `None` for one that nobody waits for."""
-        assigned = self._given_up.get(n)
-        if assigned is not None and assigned.member is member:
-            return self._given_up.pop(n)
-        if n not in self._cancelled:
-            name = worker_name(member.number, member.place)
-            self._say(f"{name} told of an attempt that it was not to make", NoteLevel.WARNING)
-        return None
-
-    def _tell_late(self, assigned: AssignedAttempt, result: AttemptResult) -> None:
-        check = self._check
-        if check is None:
-            self._on_late(assigned.n, result)
-            return
-
-        async def tell() -> None:
-            self._on_late(assigned.n, await check(assigned.call, assigned.turns, result, late=True))
-
-        task = self._loop.create_task(tell())
-        self._late_checks.add(task)
-        task.add_done_callback(self._late_checks.discard)
+        elif (late := self._late.take(member, n)) is not None:
+            self._late.tell_unsent(late, late.lost(why, 0, now=now, unix=self._unix()))
 
     def _on_wanted(self, member: Member, message: Wanted) -> None:
-        assigned = self._assigned.get(message.n)
-        if assigned is None or assigned.member is not member:
+        assigned = self._under_way.get(message.n, member)
+        if assigned is None:
             self._registration.tell(member, Cancel(n=message.n))  # or it would wait for ever
-            if message.n in self._given_up:
+            if message.n in self._late.given_up:
                 self._end_unsent(member, message.n, "had no input for it yet: nothing was sent")
             return
         if assigned.supply:
@@ -453,8 +358,8 @@ class RemoteRunner:
         self._registration.tell(member, Supplied(n=message.n, key=name))
 
     def _on_pieces(self, member: Member, message: Pieces) -> None:
-        assigned = self._assigned.get(message.n)
-        if assigned is not None and assigned.on_text is not None and assigned.member is member:
+        assigned = self._under_way.get(message.n, member)
+        if assigned is not None and assigned.on_text is not None:
             assigned.on_text(message.text)
 
     def _on_garbled(self, member: Member, why: str) -> None:

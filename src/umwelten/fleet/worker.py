@@ -12,11 +12,13 @@ from typing import Any
 import msgspec
 
 from umwelten.events import NoteLevel
+from umwelten.fleet.arrivals import Arrivals
 from umwelten.fleet.carrier import WorkerPlace
 from umwelten.fleet.gathering import MeanAnswers, gathering_s
 from umwelten.fleet.handshake import python_version
 from umwelten.fleet.hearing import Hearing
-from umwelten.fleet.interfaces import ONCE, Build, NothingSent, WorkerRunner
+from umwelten.fleet.held_standbys import HeldStandbys
+from umwelten.fleet.interfaces import Build, NothingSent, WorkerRunner
 from umwelten.fleet.messages import (
     PROTOCOL,
     Assignment,
@@ -47,7 +49,6 @@ from umwelten.fleet.messages import (
     unpack_turns,
 )
 from umwelten.fleet.reports import Reports
-from umwelten.fleet.standby import EXPIRES_S
 from umwelten.store.contents import Content
 from umwelten.types import AttemptOutcome, Failure, FailureKind, Reply, Timing
 from umwelten.version import __version__
@@ -57,10 +58,6 @@ LOAD_S = 0.9
 
 _BEAT_S = 0.25
 """How often a worker looks how late its event loop is."""
-
-SUPPLY_S = 600.0
-"""How long an input may take to arrive: a gigabyte at 2 MB a second. One that the carrier lost never does,
-and its call would wait without an end."""
 
 _CONTENTS_S = 0.01
 """How long texts to keep may wait; the attempt that names them follows."""
@@ -106,8 +103,8 @@ class Worker:
         self._hearing = Hearing()
         self._early: list[Any] = []
         self._attempts: dict[int, tuple[asyncio.Task[None], _Assigned]] = {}
-        self._standbys: dict[str, dict[int, tuple[Assignment, float]]] = {}
-        self._supplies: dict[str, asyncio.Future[Supply]] = {}
+        self._arrivals = Arrivals()
+        self._standbys = HeldStandbys(lambda message: self._arrivals.forget_once(message.supply))
         self._background: set[asyncio.Task[None]] = set()
         self._means = MeanAnswers()
         self._reports = Reports(self._loop)
@@ -120,9 +117,9 @@ class Worker:
             Assignment: self._on_assignment,
             Cancel: self._on_cancel,
             TakeBack: self._on_take_back,
-            Supply: self._on_supply,
+            Supply: self._arrivals.take,
             Supplied: self._on_supplied,
-            Forget: self._on_forget,
+            Forget: lambda m: self._arrivals.forget(m.keys),
             Keys: lambda m: self._ready.set_keys(m.values),
             Limits: lambda m: self._ready.set_timeout(m.timeout_s),
             Refused: lambda m: self._ready.refuse(m.model, m.address, m.fields),
@@ -156,7 +153,7 @@ class Worker:
 
     def _handle(self, message: ToWorker, late_s: float) -> None:
         if type(message) is Assignment and self._hearing.is_late(late_s):
-            self._forget_once(message)
+            self._arrivals.forget_once(message.supply)
             self.say(Expired(n=message.n))
         elif type(message) is Setup:
             self._start(self._set_up(message))
@@ -195,12 +192,7 @@ class Worker:
 
     async def supply(self, key: str) -> Supply:
         """Return an input that the coordinator sends, once it is there."""
-        try:
-            async with asyncio.timeout(SUPPLY_S):
-                return await asyncio.shield(self._supply(key))
-        except TimeoutError:
-            why = f"its content did not come from the coordinator within {SUPPLY_S:g} s"
-            return Supply(key=key, form="missing", data=why.encode())
+        return await self._arrivals.get(key)
 
     def say(self, message: FromWorker, wait_s: float = 0.0) -> None:
         """Say something to the coordinator within `wait_s` of the frame before."""
@@ -245,7 +237,7 @@ class Worker:
 
     def _on_assignment(self, message: Assignment) -> None:
         if message.standby:
-            self._standbys.setdefault(message.lane, {})[message.n] = message, self._loop.time()
+            self._standbys.add(message, self._loop.time())
         elif message.n not in self._attempts:
             self._begin(message)
 
@@ -290,48 +282,30 @@ class Worker:
 
     def _on_end(self, message: Assignment, task: asyncio.Task[None]) -> None:
         self._attempts.pop(message.n, None)
-        self._forget_once(message)
-
-    def _forget_once(self, message: Assignment) -> None:
-        if message.supply.startswith(ONCE):
-            self._supplies.pop(message.supply, None)
+        self._arrivals.forget_once(message.supply)
 
     def _follow(self, lane: str, outcome: AttemptOutcome) -> int:
         """Begin an attempt on standby in place of one that was answered; return its number, 0 if none is.
 
         After a failure, which may be the first sign of a limit, the coordinator decides what goes on.
         """
-        standbys = self._standbys.get(lane)
-        if not standbys:
-            return 0
         if isinstance(outcome, Failure):
-            for n in tuple(standbys):
-                self._drop_standby(n)
-                self.say(Expired(n=n))
+            for n in self._standbys.of(lane):
+                self._expire_standby(n)
             return 0
         if type(outcome) is not Reply or not self.may_send():
             return 0
-        n = next(iter(standbys))
-        self._begin(standbys.pop(n)[0])
-        return n
+        if (message := self._standbys.pop(lane)) is None:
+            return 0
+        self._begin(message)
+        return message.n
 
-    def _drop_standby(self, n: int) -> bool:
-        for standbys in self._standbys.values():
-            if (found := standbys.pop(n, None)) is not None:
-                self._forget_once(found[0])
-                return True
-        return False
-
-    def _drop_late_standbys(self, now: float) -> None:
-        for standbys in self._standbys.values():
-            late = [n for n, (_, taken_at) in standbys.items() if now - taken_at > EXPIRES_S]
-            for n in late:
-                self._drop_standby(n)
-                self.say(Expired(n=n))
+    def _expire_standby(self, n: int) -> None:
+        if self._standbys.drop(n):
+            self.say(Expired(n=n))
 
     def _on_take_back(self, message: TakeBack) -> None:
-        if self._drop_standby(message.n):
-            self.say(Expired(n=message.n))
+        self._expire_standby(message.n)
 
     def _say_fault(self, n: int, error: Exception, taken_at: float, began: int = 0) -> None:
         took_s = self._loop.time() - taken_at
@@ -346,37 +320,19 @@ class Worker:
 
     def _on_cancel(self, message: Cancel) -> None:
         self._reports.drop_text(message.n)
-        self._drop_standby(message.n)
+        self._standbys.drop(message.n)
         if (found := self._attempts.get(message.n)) is not None:
             found[0].cancel()
-
-    def _on_supply(self, message: Supply) -> None:
-        future = self._supply(message.key)
-        if not future.done():
-            future.set_result(message)
 
     def _on_supplied(self, message: Supplied) -> None:
         found = self._attempts.get(message.n)
         if found is not None and found[1].key is not None and not found[1].key.done():
             found[1].key.set_result(message.key)
 
-    def _on_forget(self, message: Forget) -> None:
-        for key in message.keys:
-            self._supplies.pop(key, None)
-
-    def _supply(self, key: str) -> asyncio.Future[Supply]:
-        future = self._supplies.get(key)
-        if future is None:
-            future = self._supplies[key] = self._loop.create_future()
-        return future
-
     # --- the end ---------------------------------------------------------------------------
 
     def _break_off(self) -> list[asyncio.Task[None]]:
-        for standbys in self._standbys.values():
-            for message, _ in standbys.values():
-                self._forget_once(message)
-            standbys.clear()
+        self._standbys.clear()
         tasks = [task for task, _ in self._attempts.values()]
         for task in tasks:
             task.cancel()
@@ -406,7 +362,8 @@ class Worker:
         late_s = max(0.0, now - self._beat_at - _BEAT_S)
         self._late_s += (late_s - self._late_s) * 0.3
         self._beat_at = now
-        self._drop_late_standbys(now)
+        for n in self._standbys.late(now):
+            self._expire_standby(n)
         if not self._is_leaving:
             self._loop.call_later(_BEAT_S, self._beat)
 
