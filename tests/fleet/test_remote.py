@@ -254,16 +254,18 @@ def test_notes_of_all_workers_are_told_once_and_contents_come_before_their_attem
         return "done"
 
     async def main() -> None:
-        connected: list[tuple[str, float]] = []
+        connected: list[tuple[str, float, bool]] = []
         fleet = Fleet(
-            say, keep=kept.extend, on_connected=lambda lane, took_s: connected.append((lane, took_s))
+            say,
+            keep=kept.extend,
+            on_connected=lambda lane, took_s, transit_s: connected.append((lane, took_s, transit_s > 0)),
         )
         await fleet.remote.open()
         for number in range(6):
             await fleet.start(number)
             assert (b"hash%d" % number, b"text") in kept
         assert fleet.warnings == ["a file is strange"]
-        assert connected == [("lane", 0.25)] * 6
+        assert connected == [("lane", 0.25, True)] * 6
         await fleet.remote.close()
 
     play(main)

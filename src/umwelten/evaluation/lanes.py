@@ -75,14 +75,17 @@ def connection_times(
 
 def connection_times_by_lane(
     targets: Mapping[int, Target], pool: Pool, clock: Callable[[], float]
-) -> Callable[[str, float], None]:
-    """Return what tells a lane, by its name, how long a connection to its endpoint took."""
+) -> Callable[[str, float, float], None]:
+    """Return what tells a lane, by its name, how long a connection to its endpoint took at a worker.
+
+    Messages to that worker and back take so long besides: a refusal is known only then.
+    """
     lanes = {lane.name: (lane, target.endpoint) for lane, target in served(targets, pool)}
 
-    def tell(name: str, took_s: float) -> None:
+    def tell(name: str, took_s: float, transit_s: float) -> None:
         if name in lanes:
             lane, endpoint = lanes[name]
-            pool.on_connected(lane, clock(), _round_trip_s(endpoint, took_s))
+            pool.on_connected(lane, clock(), _round_trip_s(endpoint, took_s) + transit_s)
 
     return tell
 

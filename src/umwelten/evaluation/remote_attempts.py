@@ -33,7 +33,7 @@ class RemoteAttempts:
     def __init__(self, parts: AttemptParts, choice: EngineChoice, run: str) -> None:
         self._parts = parts
         self._engine: Engine | None = None
-        self._tell_lane: Callable[[str, float], None] | None = None
+        self._tell_lane: Callable[[str, float, float], None] | None = None
         self._on_room: Callable[[], None] | None = None
         self._unstored: list[WorkerRecord] | None = []
         self._timeout_s = parts.spec.limits.timeout_s
@@ -119,9 +119,9 @@ class RemoteAttempts:
         if self._engine is not None:
             self._engine.stop(why, grace_s=0.0)
 
-    def _on_connected(self, lane: str, took_s: float) -> None:
+    def _on_connected(self, lane: str, took_s: float, transit_s: float) -> None:
         if self._tell_lane is not None:
-            self._tell_lane(lane, took_s)
+            self._tell_lane(lane, took_s, transit_s)
 
     def _tell_room(self) -> None:
         if self._on_room is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_LEAST_S, _MOST_S = 0.001, 0.01
+_LEAST_S, LONGEST_GATHERING_S = 0.001, 0.01
 _PART = 0.02
 """Of the mean answer time: what gathering may cost a lane whose slots are few."""
 
@@ -12,7 +12,7 @@ PIECES_S = 0.02
 
 def gathering_s(answer_s: float) -> float:
     """Return how long a message may wait where answers take so long, in seconds."""
-    return min(_MOST_S, max(_LEAST_S, _PART * answer_s))
+    return min(LONGEST_GATHERING_S, max(_LEAST_S, _PART * answer_s))
 
 
 class MeanAnswers:

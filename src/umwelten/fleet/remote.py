@@ -14,6 +14,7 @@ from umwelten.engine.lost_attempts import is_lost
 from umwelten.events import NoteLevel, Observer
 from umwelten.fleet.assigned import AssignedAttempt, unsent
 from umwelten.fleet.carrier import Carrier, WorkerPlace
+from umwelten.fleet.gathering import LONGEST_GATHERING_S
 from umwelten.fleet.handshake import worker_name
 from umwelten.fleet.interfaces import NoSupplies, OutcomeCheck, Supplies
 from umwelten.fleet.late_attempts import LateAttempts
@@ -71,7 +72,7 @@ class RemoteRunner:
         check: OutcomeCheck | None = None,
         keep: Callable[[Iterable[Content]], None] = lambda contents: None,
         observer: Observer = lambda event: None,
-        on_connected: Callable[[str, float], None] = lambda lane, took_s: None,
+        on_connected: Callable[[str, float, float], None] = lambda lane, took_s, transit_s: None,
         on_workers: Callable[[WorkerRecord], None] = lambda record: None,
         on_room: Callable[[], None] = lambda: None,
         hold: Callable[[bool], None] = lambda held: None,
@@ -106,7 +107,9 @@ class RemoteRunner:
             Pieces: self._on_pieces,
             Contents: lambda member, m: keep(m.contents),
             Said: lambda member, m: self._say(m.text, m.level),
-            Connected: lambda member, m: on_connected(m.lane, m.took_s),
+            Connected: lambda member, m: on_connected(
+                m.lane, m.took_s, member.round_trip_s + 2 * LONGEST_GATHERING_S
+            ),
             Expired: self._on_expired,
             Wanted: self._on_wanted,
             Refused: self._registration.on_refused,
