@@ -262,7 +262,7 @@ async def pair(
             check=None if checks else CheckHere(check()),
             keep=keep("workers"),
             observer=note("workers"),
-            on_connected=lambda lane, took_s: made.connected.append(lane),
+            on_connected=lambda lane, took_s, transit_s: made.connected.append(lane),
         )
         async with Transport(timeout_s=case.timeout_s) as transport:
             here = HttpAttemptRunner(
