@@ -58,7 +58,7 @@ DOWN_TOO_LONG_S = 300.0
 """So is one that has had nothing but errors, or earlier if the user has less patience."""
 
 
-_MUCH_TRANSIT = 0.05
+_MUCH_TRANSIT = 0.08
 """Of a call's time is on its way to a worker and back: then the heights of calls are known to a few only.
 Below, caps are told from rates as on one machine; `bucket_20_blind` would be refused 0.03 a call more."""
 
@@ -325,7 +325,7 @@ class Lane:
 
     def note_transit(self, took_s: float, transit_s: float) -> None:
         """Note for how long an answered call was on its way to a worker and back, of all its time."""
-        if self._heights is None:
+        if self._heights is None and self._transit > _MUCH_TRANSIT:
             self._heights = Heights()
         part = min(1.0, transit_s / took_s) if took_s > 0 else 0.0
         self._transit = part if not self._transit else self._transit + (part - self._transit) / 20
