@@ -9,10 +9,10 @@ import msgspec
 from umwelten.attempts.input_reader import ReadInput
 from umwelten.errors import InputError, MachineError
 from umwelten.fleet.packing import pack, unpack
-from umwelten.fleet.wire_turns import WirePart
+from umwelten.fleet.wire_turns import WirePart, pack_parts, unpack_parts
 from umwelten.inputs.content import Content, Conversion, InputChanged, Question, UnsupportedInput
 from umwelten.phrases import Phrase, Wording
-from umwelten.types import FrozenStruct, Media, Part, Text
+from umwelten.types import FrozenStruct
 
 _ERRORS: dict[str, type[InputError]] = {
     "machine": MachineError,
@@ -84,22 +84,6 @@ def unpack_error(packed: PackedError) -> InputError:
     if packed.kind == "machine":
         return MachineError(packed.message, packed.hint, exhausted=packed.exhausted)
     return _ERRORS[packed.kind](packed.message, packed.hint)
-
-
-def pack_parts(parts: tuple[Part, ...]) -> tuple[WirePart, ...]:
-    """Return parts as messages have them."""
-    return tuple(WirePart(text=part) if isinstance(part, Text) else WirePart(media=part) for part in parts)
-
-
-def unpack_parts(parts: tuple[WirePart, ...]) -> tuple[Part, ...]:
-    """Return what `pack_parts` was given."""
-    return tuple(map(_part, parts))
-
-
-def _part(part: WirePart) -> Text | Media:
-    found = part.text or part.media
-    assert found is not None
-    return found
 
 
 def _phrase(wording: Wording) -> Phrase:

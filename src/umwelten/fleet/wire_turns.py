@@ -1,11 +1,11 @@
-"""Turns of conversations, as messages between coordinator and workers have them."""
+"""Turns of conversations and their parts, as messages between coordinator and workers have them."""
 
 from __future__ import annotations
 
 import msgspec
 
 from umwelten.tool_calls import ModelTurn, ToolResults
-from umwelten.types import FrozenStruct, Media, Message, Role, Text, Turn
+from umwelten.types import FrozenStruct, Media, Message, Part, Role, Text, Turn
 
 
 class WirePart(FrozenStruct, omit_defaults=True):
@@ -34,12 +34,26 @@ def unpack_turns(turns: tuple[WireTurn, ...]) -> tuple[Turn, ...]:
     return tuple(map(_unpack_turn, turns))
 
 
+def pack_parts(parts: tuple[Part, ...]) -> tuple[WirePart, ...]:
+    """Return parts as messages have them."""
+    return tuple(WirePart(text=part) if isinstance(part, Text) else WirePart(media=part) for part in parts)
+
+
+def unpack_parts(parts: tuple[WirePart, ...]) -> tuple[Part, ...]:
+    """Return what `pack_parts` was given. Raises `msgspec.ValidationError` for a part that has nothing."""
+    return tuple(map(_unpack_part, parts))
+
+
+def _unpack_part(part: WirePart) -> Part:
+    found = part.text or part.media
+    if found is None:
+        raise msgspec.ValidationError("a part without content")
+    return found
+
+
 def _pack_turn(turn: Turn) -> WireTurn:
     if isinstance(turn, Message):
-        parts = (
-            WirePart(text=part) if isinstance(part, Text) else WirePart(media=part) for part in turn.parts
-        )
-        return WireTurn(role=turn.role, parts=tuple(parts))
+        return WireTurn(role=turn.role, parts=pack_parts(turn.parts))
     return WireTurn(model=turn) if isinstance(turn, ModelTurn) else WireTurn(results=turn)
 
 
@@ -48,7 +62,6 @@ def _unpack_turn(turn: WireTurn) -> Turn:
         return turn.model
     if turn.results is not None:
         return turn.results
-    parts = tuple(part.text or part.media for part in turn.parts)
-    if turn.role is None or None in parts:
+    if turn.role is None:
         raise msgspec.ValidationError("a turn without content")
-    return Message(role=turn.role, parts=parts)  # type: ignore[arg-type]  # checked above
+    return Message(role=turn.role, parts=unpack_parts(turn.parts))

@@ -11,9 +11,9 @@ from umwelten.config.options import BY_KEY, OPTIONS
 from umwelten.config.private_networks import is_loopback
 from umwelten.config.settings import Settings
 from umwelten.errors import InputError, UsageError
-from umwelten.fleet.packed_content import PackedError, pack_error, pack_parts, unpack_error, unpack_parts
+from umwelten.fleet.packed_content import PackedError, pack_error, unpack_error
 from umwelten.fleet.packing import pack
-from umwelten.fleet.wire_turns import WirePart
+from umwelten.fleet.wire_turns import WirePart, pack_parts, unpack_parts
 from umwelten.fleet.worker_keys import SecretPlace, address_place, endpoints_of, key_place
 from umwelten.phrases import Phrase, Spelling
 from umwelten.pricing import Price, PriceBook, RequestTerms
