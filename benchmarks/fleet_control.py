@@ -90,7 +90,7 @@ class VirtualFleet:
             delay_out=lambda: self._delay(OUT_S),
             delay_back=lambda: self._delay(BACK_S),
         )
-        self.remote = RemoteRunner(self.carrier, setup=b"", run="virtual")
+        self.remote = RemoteRunner(self.carrier, setup=b"")
         await self.remote.open()
         return self.remote
 

@@ -80,7 +80,7 @@ class NullCarrier:
                     answers.append(_hello(worker))
                 elif isinstance(message, Ping) and message.sent_at - self._loads.get(worker, 0.0) > LOAD_S:
                     self._loads[worker] = message.sent_at
-                    answers.append(Load(attempts=0, cpu_s=0.0, late_s=0.0, heard_at=message.sent_at))
+                    answers.append(Load(cpu_s=0.0, late_s=0.0, heard_at=message.sent_at))
             if answers:
                 back = encode(answers)
                 self.bytes += len(back)
@@ -165,7 +165,7 @@ async def measure(calls: int, workers: int, in_flight: int) -> None:
     carrier = NullCarrier(workers)
     remote: AttemptRunner
     if workers:
-        remote = runner = RemoteRunner(carrier, setup=b"", run="null")
+        remote = runner = RemoteRunner(carrier, setup=b"")
         await runner.open()
     else:
         remote = _alone

@@ -256,7 +256,6 @@ async def pair(
         remote = RemoteRunner(
             made.carrier,
             setup=made.setup,
-            run="run",
             keys=keys_to_ship(targets, settings) if ship else None,
             supplies=InputSupplies(inputs, builder, targets, case.added, note("workers")),
             check=None if checks else CheckHere(check()),

@@ -97,7 +97,6 @@ class Fleet:
         self.remote = RemoteRunner(
             self.carrier,
             setup=b"setup",
-            run="run",
             observer=self._observe,
             on_workers=options.pop("on_workers", self.records.append),
             hold=self.held.append,

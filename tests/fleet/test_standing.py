@@ -24,7 +24,7 @@ def test_each_change_of_a_worker_is_told_once_and_its_room_goes_and_comes_with_i
     async def main() -> None:
         carrier = VirtualCarrier(build, workers=3)
         remote = RemoteRunner(
-            carrier, setup=b"", run="r", observer=events.append, on_room=lambda: rooms.append(remote.room)
+            carrier, setup=b"", observer=events.append, on_room=lambda: rooms.append(remote.room)
         )
         await remote.open()
         carrier.cut(1, for_s=6.0)

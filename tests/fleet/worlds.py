@@ -172,7 +172,6 @@ class World:
         self.remote = RemoteRunner(
             self.carrier,
             setup=b"setup",
-            run="run",
             supplies=self.supplies(),
             observer=self.observe,
             on_workers=lambda record: self.records.update({record.number: record}),

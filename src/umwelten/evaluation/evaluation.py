@@ -250,7 +250,7 @@ class Evaluation:
             return await LocalAttempts.open(parts)
         from umwelten.evaluation.remote_attempts import RemoteAttempts  # few runs have workers
 
-        opening = RemoteAttempts.open(parts, self.spec.engine, self.store.spec.id)
+        opening = RemoteAttempts.open(parts, self.spec.engine)
         self._opening = asyncio.get_running_loop().create_task(opening)
         try:
             return await self._opening

@@ -28,9 +28,9 @@ _CLOSE_S = 5.0
 
 
 class RemoteAttempts:
-    """See `local_attempts.AttemptMaker`. `run` names the run to the workers."""
+    """See `local_attempts.AttemptMaker`."""
 
-    def __init__(self, parts: AttemptParts, choice: EngineChoice, run: str) -> None:
+    def __init__(self, parts: AttemptParts, choice: EngineChoice) -> None:
         self._parts = parts
         self._engine: Engine | None = None
         self._tell_lane: Callable[[str, float, float], None] | None = None
@@ -49,7 +49,6 @@ class RemoteAttempts:
         self.runner = RemoteRunner(
             carrier,
             setup=_packed_setup(parts),
-            run=run,
             keys=keys_to_ship(parts.targets, parts.settings) if choice.ship_keys else None,
             supplies=InputSupplies(
                 self.inputs, parts.builder, parts.targets, added_values(parts), parts.observer
@@ -67,11 +66,11 @@ class RemoteAttempts:
         )
 
     @classmethod
-    async def open(cls, parts: AttemptParts, choice: EngineChoice, run: str) -> RemoteAttempts:
+    async def open(cls, parts: AttemptParts, choice: EngineChoice) -> RemoteAttempts:
         """Return it with its workers there. Raises `UmweltenError`; then nothing of it is left."""
         starting = WorkersStarting(workers=choice.workers, address=choice.address, at_unix=parts.clock())
         parts.observer(starting)
-        self = cls(parts, choice, run)
+        self = cls(parts, choice)
         try:
             await self.runner.open()
         except BaseException:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.fleet.handshake import worker_name
 from umwelten.fleet.membership import Member
-from umwelten.fleet.messages import Assignment, Completion, pack_turns
+from umwelten.fleet.messages import Assignment, Completion
+from umwelten.fleet.wire_turns import pack_turns
 from umwelten.types import AttemptOutcome, Call, Failure, FailureKind, Timing, Turn
 
 

@@ -87,7 +87,6 @@ class Member:
         "echoed_at",
         "heard_at",
         "held",
-        "joined_at",
         "late_s",
         "number",
         "place",
@@ -103,7 +102,7 @@ class Member:
 
     def __init__(self, number: int, place: WorkerPlace, now: float) -> None:
         self.number, self.place = number, place
-        self.joined_at = self.heard_at = self.echoed_at = now
+        self.heard_at = self.echoed_at = now
         self.standing = Standing.JOINING
         self.room = self.held = self.calls = 0
         self.weight = self.late_s = self.round_trip_s = 0.0

@@ -16,9 +16,7 @@ import msgspec
 from umwelten.events import NoteLevel
 from umwelten.fleet.escaping import escape, unescape
 from umwelten.fleet.packing import pack_hook, unpack_hook
-from umwelten.fleet.wire_turns import WireTurn as WireTurn
-from umwelten.fleet.wire_turns import pack_turns as pack_turns
-from umwelten.fleet.wire_turns import unpack_turns as unpack_turns
+from umwelten.fleet.wire_turns import WireTurn, pack_turns, unpack_turns
 from umwelten.types import (
     AttemptOutcome,
     Call,
@@ -48,7 +46,6 @@ class _Tagged(FrozenStruct, omit_defaults=True, tag=True, tag_field="t"):
 class Setup(_Tagged):
     """What the attempts of a run need, as `worker_setup` packs it. The first message. It has no keys."""
 
-    run: str
     payload: bytes
 
 
@@ -249,12 +246,11 @@ class Connected(_Tagged):
 
 
 class Load(_Tagged):
-    """How a worker does: attempts under way, processor time so far, and how late its event loop is.
+    """How a worker does: its processor time so far, and how late its event loop is.
 
     It answers a `Ping`: `heard_at` is the latest `sent_at`.
     """
 
-    attempts: int
     cpu_s: float
     late_s: float
     heard_at: float

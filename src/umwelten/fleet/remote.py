@@ -54,8 +54,8 @@ PING_S = 1.0
 class RemoteRunner:
     """Makes attempts by workers; an `engine.interfaces.AttemptRunner`, and what its carrier tells.
 
-    `setup` is what attempts need, packed; `run` names the run. `keys` are sent to workers if given, by the
-    names of their variables. `check` decides what of an attempt is decided here. `keep` takes contents for
+    `setup` is what attempts need, packed. `keys` are sent to workers if given, by the names of their
+    variables. `check` decides what of an attempt is decided here. `keep` takes contents for
     the store. `on_room` is told when `room` may have changed. `hold` is told True when no worker is usable,
     and False once one is. `on_late` is told how an attempt ended that was given up as lost. `sticky`: calls
     of the same text go to the same worker. `unix` gives Unix seconds.
@@ -66,7 +66,6 @@ class RemoteRunner:
         carrier: Carrier,
         *,
         setup: bytes,
-        run: str,
         keys: Mapping[str, str] | None = None,
         supplies: Supplies | None = None,
         check: OutcomeCheck | None = None,
@@ -90,7 +89,7 @@ class RemoteRunner:
         self._under_way = AttemptsUnderWay(self._membership, self._shipments)
         self._late = LateAttempts(check, on_late, self._say)
         self._registration = Registration(
-            Setup(run=run, payload=setup),
+            Setup(payload=setup),
             keys=keys or {},
             membership=self._membership,
             outboxes=self._outboxes,

@@ -46,9 +46,9 @@ from umwelten.fleet.messages import (
     completion_of,
     decode_to_worker,
     encode_message,
-    unpack_turns,
 )
 from umwelten.fleet.reports import Reports
+from umwelten.fleet.wire_turns import unpack_turns
 from umwelten.store.contents import Content
 from umwelten.types import AttemptOutcome, Failure, FailureKind, Reply, Timing
 from umwelten.version import __version__
@@ -370,7 +370,6 @@ class Worker:
     def _say_load(self, now: float) -> None:
         self._load_at = now
         load = Load(
-            attempts=len(self._attempts),
             cpu_s=self._cpu_s(),
             late_s=self._late_s,
             heard_at=self._hearing.latest,
