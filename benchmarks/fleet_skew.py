@@ -1,8 +1,8 @@
 """Workers and files that are unlike the others: `python -m benchmarks.fleet_skew [slow] [large]`.
 
-`slow`: one of four workers has a quarter of its processor time (it is stopped for 75 of 100 ms); the calls of
-pictures are made as if that worker counted a quarter. `large`: one file of 50 MB among small ones, that the
-workers read or that is sent to them: how long the calls of the small ones take.
+`slow`: four workers have a tenth of a core each (they are stopped in between), or one of them a quarter of
+that; the calls are made as if that worker counted a quarter. `large`: one file of 50 MB among small ones,
+that the workers read or that is sent to them: how long the calls of the small ones take.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,8 +28,10 @@ from reliability.fleet_runs import FleetRun  # noqa: E402
 from reliability.fleet_scenarios import blind_node, on_cluster  # noqa: E402
 from umwelten.simulate.faultserver.profile import Behaviour, Profile  # noqa: E402
 
-CYCLE_S, SHARE = 0.1, 0.25
-PICTURE = 300_000
+CYCLE_S, WHOLE, SLOW = 0.2, 0.1, 0.025
+"""Seconds, and the shares of a core that workers have. A tenth: four of them stay below what coordinator and
+provider can do on the rest of two cores, so that the workers are what limits the run."""
+CALLS, IN_FLIGHT = 12_000, 600
 MOST_WALL, MOST_DELAY_S = 1.15, 0.1
 """What is promised: 1.15 times the time of three workers and a quarter; no small call waits longer than this
 for a large file."""
@@ -37,69 +39,86 @@ for a large file."""
 
 def slow(root: Path, rounds: int) -> tuple[str, bool]:
     """Return the table of a slow worker, and whether the promise is kept."""
-    rates: dict[bool, list[float]] = {False: [], True: []}
+    taken: dict[bool, list[tuple[float, float, float]]] = {False: [], True: []}
     with provider_process(Profile(records=0)) as server:
         for number in range(rounds):
-            for slowed in rates:
-                note(f"… {'one slow' if slowed else 'all whole'}")
-                rates[slowed].append(
-                    _rate(FleetRun(root / f"{number}{slowed}", server, 6000, data=_picture), slowed)
-                )
-    whole, skewed = (statistics.median(rates[slowed]) for slowed in (False, True))
-    most = MOST_WALL * 4 / 3.25
-    rows = [
-        ["four whole workers", f"{whole:.0f}", "1"],
-        ["one at a quarter", f"{skewed:.0f}", f"{whole / skewed:.2f}"],
-    ]
-    title = f"A slow worker: 6,000 pictures of {PICTURE / 1000:.0f} kB; at most {most:.2f} × the time"
-    return table(title, ("workers", "calls/s", "time"), rows), whole / skewed <= most
+            for slowed in taken:
+                note(f"… {'one slow' if slowed else 'all alike'}")
+                run = FleetRun(root / f"{number}{slowed}", server, CALLS, in_flight=IN_FLIGHT)
+                taken[slowed].append(_taken(run, slowed))
+    names = {False: f"four with {100 * WHOLE:g} % of a core", True: f"one of them with {100 * SLOW:g} %"}
+    rates, rows = {}, []
+    for slowed, name in names.items():
+        rates[slowed], *shares = (statistics.median(each) for each in zip(*taken[slowed], strict=True))
+        longer = rates[False] / rates[slowed]
+        rows.append(
+            [name, f"{rates[slowed]:,.0f}", f"{longer:.2f}", *(f"{100 * share:.0f} %" for share in shares)]
+        )
+    most = MOST_WALL * 4 / (3 + SLOW / WHOLE)
+    title = f"A slow worker: {CALLS:,} texts, {IN_FLIGHT} in flight; at most {most:.2f} × the time"
+    head = ("workers", "calls/s", "time", "processor time of that one", "calls of that one")
+    return table(title, head, rows), longer <= most
 
 
-def _picture(n: int) -> bytes:
-    return b"\xff\xd8\xff\xe0" + n.to_bytes(4) * (PICTURE // 4)
+def _taken(run: FleetRun, slowed: bool) -> tuple[float, float, float]:
+    """Return calls a second, and of all workers' processor time and calls the shares of one.
 
-
-def _rate(run: FleetRun, slowed: bool) -> float:
+    `slowed`: this one has less.
+    """
     run.server.reset()
-    process = run.start("--engine", "ray", "--workers", "4", "--max-concurrency", "100")
+    process = run.start("--engine", "ray", "--workers", "4")
     try:
-        run.await_answers(process, 1)
-        began, before = time.monotonic(), run.server.counts()["totals"]["answered"]
-        run.wait_for(lambda: len(run.workers()) == 4, 10)
-        with _duty(run.workers()[1][1] if slowed else None):
+        run.wait_for(lambda: len(run.workers()) == 4, 60)
+        pids = {number: pid for number, (_, pid) in run.workers().items()}
+        one = min(pids)
+        with _shares({pid: SLOW if slowed and number == one else WHOLE for number, pid in pids.items()}):
+            began, before = time.time(), _cpu_s(run, pids)
+            run.wait_for(lambda: run.server.counts()["totals"]["answered"] >= 0.95 * CALLS, 300)
+            used = {number: cpu_s - before[number] for number, cpu_s in _cpu_s(run, pids).items()}
             status = process.wait(600)
         assert status == 0, run.said()
-        [(ended_at,)] = run.rows("SELECT max(started_at + response_s) FROM calls")
-        took_s = time.monotonic() - began - (time.time() - ended_at)
-        return float((run.calls - before) / took_s)
+        query = (
+            "SELECT count(*), sum(worker = ?), max(started_at + latency_s) FROM attempts WHERE started_at > ?"
+        )
+        [(calls, own, ended_at)] = run.rows(query, one, began)
+        return calls / (ended_at - began), used[one] / sum(used.values()), own / calls
     finally:
         run.family.end()
 
 
+def _cpu_s(run: FleetRun, pids: Mapping[int, int]) -> dict[int, float]:
+    """Return the seconds of processor time that workers used so far, by their numbers."""
+    used = {process.pid: process.cpu_s for process in run.family.processes()}
+    return {number: used[pid] for number, pid in pids.items()}
+
+
 @contextmanager
-def _duty(pid: int | None) -> Iterator[None]:
-    """Let a process have its share of the time while the block lasts."""
+def _shares(shares: Mapping[int, float]) -> Iterator[None]:
+    """Let each of these processes have its share of a core while the block lasts, one after the other."""
     ended = threading.Event()
 
     def work() -> None:
-        assert pid is not None
         with suppress(ProcessLookupError):
-            while True:
+            for pid in shares:
                 os.kill(pid, signal.SIGSTOP)
-                time.sleep(CYCLE_S * (1 - SHARE))
+            while not ended.is_set():
+                cycle_ends = time.monotonic() + CYCLE_S
+                for pid, share in shares.items():
+                    os.kill(pid, signal.SIGCONT)
+                    time.sleep(CYCLE_S * share)
+                    os.kill(pid, signal.SIGSTOP)
+                time.sleep(max(0.0, cycle_ends - time.monotonic()))
+        for pid in shares:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-                if ended.wait(CYCLE_S * SHARE):
-                    return
 
     thread = threading.Thread(target=work)
-    if pid is not None:
-        thread.start()
+    thread.start()
     try:
         yield
     finally:
         ended.set()
-        if pid is not None:
-            thread.join()
+        thread.join()
 
 
 def large(root: Path, rounds: int) -> tuple[str, bool]:

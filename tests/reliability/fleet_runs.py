@@ -43,7 +43,7 @@ def write_files(folder: Path, count: int, data: Callable[[int], bytes]) -> None:
 
 
 class FleetRun:
-    """`eval batch` over so many files with id `x`, in a folder of its own."""
+    """`eval batch` over so many files with id `x`, in a folder of its own, `in_flight` calls at once."""
 
     def __init__(
         self,
@@ -54,8 +54,10 @@ class FleetRun:
         *,
         model: str = "openai:a",
         data: Callable[[int], bytes] = text,
+        in_flight: int = IN_FLIGHT,
     ) -> None:
         self.root, self.server, self.calls, self._model = root, server, calls, model
+        self._in_flight = in_flight
         self.env = {**server.env(), "XDG_STATE_HOME": str(root / "state"), **(env or {})}
         self.family = Family()
         root.mkdir()
@@ -68,7 +70,7 @@ class FleetRun:
         """Start it, or go on with it."""
         self.started += 1
         command = ("eval", "batch", "-p", "go", "-m", self._model, "-i", "x", "--directory", "in", "--resume")
-        flags = ("--max-concurrency", str(IN_FLIGHT), "--progress", "json", "--no-share-limits")
+        flags = ("--max-concurrency", str(self._in_flight), "--progress", "json", "--no-share-limits")
         with self._events().open("wb") as events:
             return subprocess.Popen(
                 [sys.executable, "-m", "umwelten", *command, *flags, *options],
