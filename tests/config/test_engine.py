@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from umwelten.evaluation.engine_choice import (
     read_engine,
 )
 from umwelten.evaluation.spec import EngineChoice
+from umwelten.fleet import ray_api
 from umwelten.phrases import by_name
 from umwelten.types import ModelRef
 
@@ -107,11 +110,28 @@ def test_what_workers_cannot_do_is_said_before_anything_starts(monkeypatch: pyte
     with pytest.raises(UsageError, match="local:smollm2") as caught:
         check_workers(RAY, models)
     assert "openai" not in caught.value.message and "Ollama" in (caught.value.hint or "")
-    monkeypatch.setattr(engine_choice, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match="Ray") as caught:
+    monkeypatch.setattr("importlib.metadata.distribution", _not_there)
+    with pytest.raises(UsageError, match="not installed") as caught:
         check_workers(RAY, models[1:])
     assert "pip install 'umwelten[ray]'" in (caught.value.hint or "")
     check_workers(EngineChoice(), models)
+
+
+def _not_there(name: str) -> Any:
+    raise PackageNotFoundError(name)
+
+
+def test_a_ray_that_knows_no_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    least = ".".join(map(str, ray_api.LEAST))
+    pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert pyproject["project"]["optional-dependencies"]["ray"] == [f"ray>={least},<3"]
+    for found in (f"{least}.0", "2.60.0", "2.100.1rc1", "3.0.0.dev0"):
+        monkeypatch.setattr("importlib.metadata.version", lambda name, found=found: found)
+        check_workers(RAY, [])
+    for found in ("2.51.2", "2.9.0", "1.13.0"):
+        monkeypatch.setattr("importlib.metadata.version", lambda name, found=found: found)
+        with pytest.raises(UsageError, match=f"Ray {least} or newer; {found} is installed"):
+            check_workers(RAY, [])
 
 
 def notes_of(settings: Settings) -> list[str]:
@@ -171,6 +191,8 @@ def test_every_command_that_makes_calls_has_the_options(command: str) -> None:
         ('engine = "local"', []),
         ("ship_keys = false", []),
         ("workers = 3", []),
+        ("workers = 4", []),
+        ("workers = 900", ["starts 900 processes that make the calls, where they are made by Ray (workers)"]),
         ('ray_env = "pip"', []),
     ],
 )

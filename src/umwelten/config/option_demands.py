@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from umwelten.config.declaration import Option
+from umwelten.config.engine_fields import WORKERS
 from umwelten.config.engine_types import RAY, split_engine
 from umwelten.config.layers import Value
 from umwelten.config.mcp_demands import given_demands
@@ -78,6 +79,10 @@ def _engine_demands(name: str, value: Value, place: Place) -> Iterator[Demand]:
     if name == "ship_keys" and value.value is True:
         text = "sends API keys to the workers of a Ray cluster (ship_keys)"
         yield Demand(kind="send", places=(place,), text=text, facts=(name,))
+    if name == "workers" and value.value > WORKERS:
+        # Each takes 130 MB: it is for the user to say how many this machine, or a cluster, can bear.
+        text = f"starts {value.value} processes that make the calls, where they are made by Ray (workers)"
+        yield Demand(kind="run", places=(place,), text=text, facts=(name, str(value.value)))
     if name != "engine":
         return
     kind, address = split_engine(value.value)

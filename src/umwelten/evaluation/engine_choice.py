@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from importlib.util import find_spec
 
 from umwelten.config.engine_fields import WORKERS
 from umwelten.config.engine_types import LOCAL, RAY, split_engine
@@ -54,7 +53,8 @@ def _cores() -> int:
 
 
 def check_workers(engine: EngineChoice, models: Iterable[ModelRef]) -> None:
-    """Raise `UsageError` where attempts cannot be made by workers: by these models, or without Ray."""
+    """Raise `UsageError` where attempts cannot be made by workers: by these models, or without a
+    Ray that is new enough."""
     if engine.kind == LOCAL:
         return
     here = [str(ref) for ref in dict.fromkeys(models) if ref.provider == "local"]
@@ -70,12 +70,9 @@ def check_workers(engine: EngineChoice, models: Iterable[ModelRef]) -> None:
             ),
             argument="engine",
         )
-    if find_spec(RAY) is None:
-        raise UsageError(
-            Phrase("{option:engine=ray} needs Ray, which is not installed"),
-            "Install it: pip install 'umwelten[ray]'",
-            argument="engine",
-        )
+    from umwelten.fleet.ray_api import require_ray  # few runs need it
+
+    require_ray()
 
 
 def note_idle_engine(engine: EngineChoice, settings: Settings, notes: list[Wording]) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import logging
 import os
+import re
 import socket
 import sys
 import threading
@@ -26,6 +26,9 @@ from umwelten.fleet.ray_worker import WorkerActor
 from umwelten.phrases import Phrase
 from umwelten.version import __version__
 
+LEAST = (2, 52)
+"""The oldest release of Ray, as in `pyproject.toml`. Those before know no token: any user of the machine
+could run programs in a cluster of theirs."""
 WORKER_CPUS = 0.5
 """CPUs of the cluster that a worker takes. It waits most of the time: 1,000 calls a second take 0.3 of one
 core, and the four workers of the default fit on a machine of two."""
@@ -91,11 +94,21 @@ def run_head() -> None:
 
 
 def require_ray() -> None:
-    """Raise `UsageError` where Ray is not installed."""
-    if importlib.util.find_spec("ray") is None:
-        raise UsageError(
-            Phrase("{option:engine=ray} needs the package ray"), "Install it: pip install 'umwelten[ray]'"
+    """Raise `UsageError` where Ray is not installed, or too old."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    install = "Install it: pip install 'umwelten[ray]'"
+    try:
+        found = version("ray")
+    except PackageNotFoundError:
+        message = Phrase("{option:engine=ray} needs Ray, which is not installed")
+        raise UsageError(message, install, argument="engine") from None
+    if tuple(map(int, re.findall("[0-9]+", found)[:2])) < LEAST:
+        least = ".".join(map(str, LEAST))
+        message = Phrase(
+            "{option:engine=ray} needs Ray {least} or newer; {found} is installed", least=least, found=found
         )
+        raise UsageError(message, install, argument="engine")
 
 
 def connect(address: str, variables: dict[str, str], *, is_own: bool) -> None:

@@ -89,7 +89,6 @@ class RayCarrier:
 
     async def open(self, listener: Listener) -> None:
         """Connect and start the workers; returns once all have joined. Raises `UmweltenError`."""
-        ray_api.require_ray()
         self._listener = listener
         try:
             await self._connect()
