@@ -11,8 +11,8 @@ from umwelten.types import FrozenStruct
 class TaskValue(FrozenStruct):
     """What one model reached in one task: the weighted mean of its scorers, from 0 to 1, `None` if unknown.
 
-    `low` and `high` are the ends of the interval, `se` its error. `files` and `scored` count files with a value
-    and scored answers, `planned` all answers there should be, `unscored` those without a score, by kind.
+    `low` and `high` are the ends of the interval, `se` its error. `files` and `scored` count files with a
+    value and scored answers, `planned` all answers there should be, `unscored` those without, by kind.
     `cost_usd` is that of the answers, `None` where no call's is known; `unpriced` counts the calls whose cost
     is unknown.
     """

@@ -66,7 +66,8 @@ class RankedContestant(FrozenStruct):
 class RankedPair(FrozenStruct):
     """Two contestants: `first` has `points` more than `second`, on an interval from `low` to `high`.
 
-    `p` is the probability of such a difference among equals, `p_adjusted` that by Holm over all pairs. `wins`, `ties` and `losses` are those of `first` against `second`.
+    `p` is the probability of such a difference among equals, `p_adjusted` that by Holm over all pairs.
+    `wins`, `ties` and `losses` are those of `first` against `second`.
     """
 
     first: Contestant
