@@ -102,6 +102,7 @@ SETTING_TYPES: Mapping[str, Any] = {
     "of_repeats": OfRepeats,
     "gates": list[_StoredGate],
     "judges": dict[str, Any],
+    "ranking": dict[str, Any],
 }
 """What the settings of a scored evaluation are, as JSON."""
 
