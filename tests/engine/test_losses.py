@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -36,11 +37,12 @@ def lossy(
     fates: dict[tuple[int, int], Fate],
     *,
     away: bool = False,
-    cost: int | None = None,
+    sent: bool = True,
     change: Callable[[AttemptResult], AttemptResult] = lambda result: result,
 ) -> type[LossyAttempts]:
     """Return a runner: when attempts, by call and number, are given up, and after how long they end late."""
     numbers: dict[int, int] = {}
+    lost: dict[str, Any] = {} if sent else {"sent": False, "cost_nusd": 0}
 
     class Runner(LossyAttempts):
         @staticmethod
@@ -55,7 +57,7 @@ def lossy(
         async def __call__(self, *args: object) -> AttemptResult:
             result = await LossyAttempts.__call__(self, *args)  # type: ignore[arg-type]
             is_lost = isinstance(result.outcome, Failure) and result.outcome.kind is FailureKind.LOST
-            return msgspec.structs.replace(result, cost_nusd=cost) if is_lost else change(result)
+            return msgspec.structs.replace(result, **lost) if is_lost else change(result)
 
     return Runner
 
@@ -112,7 +114,7 @@ def test_a_call_that_ends_its_workers_ends() -> None:
 def test_losses_of_which_nothing_was_sent_end_no_call() -> None:
     """Neither those that are known to be so at once, nor those whose worker says so later."""
     store = MemoryStore(1)
-    ran = run(store, in_flight=1, runner=lossy({(0, n): (0.5, None) for n in range(1, 20)}, cost=0))
+    ran = run(store, in_flight=1, runner=lossy({(0, n): (0.5, None) for n in range(1, 20)}, sent=False))
     assert (ran.result.failed, store.calls()[0].attempts) == (0, 20)
     assert not ran.engine._lost._attempts, "nothing will be heard of them"
 
@@ -219,9 +221,23 @@ def test_the_cost_of_a_late_answer_counts_though_its_call_is_over() -> None:
 
 def test_a_lost_attempt_of_which_nothing_was_sent_costs_nothing() -> None:
     store = MemoryStore(1)
-    run(store, in_flight=1, runner=lossy({(0, 1): (0.5, None)}, cost=0))
+    run(store, in_flight=1, runner=lossy({(0, 1): (0.5, None)}, sent=False))
     assert rows(store, 0) == [(1, "lost", 0, 2, False), (2, "answered", PRICE, 1, False)]
     assert store.calls()[0].cost_nusd == PRICE
+
+
+@pytest.mark.parametrize("late_s", [None, 0.2, 1.2])
+def test_a_lost_attempt_at_a_free_model_costs_nothing_and_counts_as_sent(late_s: float | None) -> None:
+    store = MemoryStore(2)
+    info = CallInfo({1: model_name(1)}, broken_off=lambda call: 0)
+    ran = lose(store, {(0, 1): (0.5, late_s)}, info=info, price=lambda call: 0)
+    assert [c.cost_nusd for c in store.calls()] == [0, 0]
+    assert {a.cost_nusd for a in store.attempts()} == {0}
+    assert ran.pool.cap.spent == 0
+
+    store = MemoryStore(1)
+    lose(store, {(0, n): (0.5, None) for n in range(1, 99)}, info=info)
+    assert (store.calls()[0].attempts, store.calls()[0].cost_nusd) == (LOST_MOST, 0)
 
 
 @pytest.mark.parametrize("number", [1, 2])

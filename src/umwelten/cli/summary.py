@@ -291,7 +291,8 @@ def _lost(summary: RunSummary) -> Iterator[Paragraph]:
     if summary.lost_attempts:
         were = "was" if summary.lost_attempts == 1 else "were"
         calls = formatting.count(summary.lost_attempts, "call")
-        text += f"; {calls} that {were} in flight there {were} made again and may have been charged twice"
+        text += f"; {calls} that {were} in flight there {were} made again"
+        text += "" if summary.free else " and may have been charged twice"
     yield Paragraph("workers", text)
 
 

@@ -447,11 +447,12 @@ class Pool:
         *,
         alone: bool = True,
         away: bool = False,
+        sent: bool = True,
     ) -> AttemptVerdict:
         """Decide what follows an attempt that ended; `None`: we cancelled it, the call stays pending.
 
         `alone` False: the call's other attempt decides what becomes of the call. `away`: the outcome says
-        nothing about the lane.
+        nothing about the lane. `sent` False: of an attempt that was lost, nothing was sent.
         """
         scheduled, lane = lease.scheduled, lease.lane
         member = self._lineup.members[id(lane)]
@@ -459,7 +460,7 @@ class Pool:
             self._lineup.expire(now, self._full_since)
         counted_nusd = self._release(lease, member, cost, now)
         lost = outcome if isinstance(outcome, Failure) and outcome.kind is FailureKind.LOST else None
-        was_let_in = _was_let_in(outcome, cost)
+        was_let_in = _was_let_in(outcome, sent=sent)
         if away or lost:
             change = None
             self._end_unheard(lease, now, was_let_in=was_let_in)
@@ -774,8 +775,8 @@ class Pool:
         return waiting[0][0] if waiting else None
 
 
-def _was_let_in(outcome: AttemptOutcome | None, cost: int | None) -> bool:
-    """Return whether a provider may have counted a request. A lost one was not sent if it cost nothing."""
+def _was_let_in(outcome: AttemptOutcome | None, *, sent: bool) -> bool:
+    """Return whether a provider may have counted a request."""
     if isinstance(outcome, Failure):
-        return outcome.kind is FailureKind.LOST and cost is None
+        return outcome.kind is FailureKind.LOST and sent
     return outcome is not None

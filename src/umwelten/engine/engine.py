@@ -15,6 +15,8 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from umwelten.control.attribution import Attribution
 from umwelten.control.hedging import Hedging
 from umwelten.control.lane import Lane
@@ -496,6 +498,7 @@ class Engine:
 
     def _settle(self, lease: Lease, result: AttemptResult) -> None:
         """Let the pool decide what follows the attempt; record and report it."""
+        result = self._priced(lease, result)
         now, answered = self._loop.time(), not isinstance(result.outcome, Failure)
         alone, lost = True, is_lost(result)
         if self._twins is not None:
@@ -507,7 +510,14 @@ class Engine:
         if answered and result.transit_s and not result.away:
             lease.lane.note_transit(now - lease.started_at, result.transit_s)
         verdict = self._pool.on_end(
-            lease, result.outcome, now, self._dice(), result.cost_nusd, alone=alone, away=result.away
+            lease,
+            result.outcome,
+            now,
+            self._dice(),
+            result.cost_nusd,
+            alone=alone,
+            away=result.away,
+            sent=result.sent,
         )
         if lost:
             self._lost.add(lease, result, verdict.counted_nusd)
@@ -524,6 +534,12 @@ class Engine:
         if not alone and verdict.failure is not None:
             self._emitter.emit_dropped(lease, verdict.failure, result.cost_nusd)
 
+    def _priced(self, lease: Lease, result: AttemptResult) -> AttemptResult:
+        """Return a result; that of a lost attempt with its cost, where that is nothing anyway."""
+        if not is_lost(result) or result.cost_nusd is not None:
+            return result
+        return replace(result, cost_nusd=self._calls.broken_off(lease.scheduled.call))
+
     def _supersede(
         self, attempt: Attempt, now: float, answer_nusd: int | None, *, late: bool = False
     ) -> None:
@@ -531,7 +547,8 @@ class Engine:
 
         `late`: the answer is that of an attempt that had been lost.
         """
-        lease, result = attempt.lease, attempt.result
+        lease = attempt.lease
+        result = None if attempt.result is None else self._priced(lease, attempt.result)
         attempt.task.cancel()
         self._superseded.add(attempt.task)
         outcome = None if result is None else result.outcome
@@ -540,8 +557,8 @@ class Engine:
             charged = answer_nusd if cost is None else cost
             self._twins.on_end(lease, now, charged, answered=False, timed=not late)
         timing = Timing(started_at=lease.started_at + self._unix_offset, latency_s=now - lease.started_at)
-        away = result is not None and result.away
-        verdict = self._pool.on_end(lease, outcome, now, 0.0, cost, alone=False, away=away)
+        away, sent = result is not None and result.away, result is None or result.sent
+        verdict = self._pool.on_end(lease, outcome, now, 0.0, cost, alone=False, away=away, sent=sent)
         if result is not None and is_lost(result):
             self._lost.add(lease, result, verdict.counted_nusd)
         failure = outcome if isinstance(outcome, Failure) else _superseded(outcome, late=late)

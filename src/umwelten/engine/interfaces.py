@@ -52,7 +52,8 @@ class AttemptResult(FrozenStruct):
     worker did not answer for a while, so that the attempt says nothing about the provider's speed or limits.
     `assignment` is the worker's number for the attempt, by which the end of a lost one is told later, and
     `successor` that of the attempt on standby which began in its place, 0 if none did. `transit_s`: how long
-    messages took to the worker and back, 0 if that is not known.
+    messages took to the worker and back, 0 if that is not known. `sent` is False of a lost one of which
+    nothing was sent.
     """
 
     outcome: AttemptOutcome
@@ -67,6 +68,7 @@ class AttemptResult(FrozenStruct):
     assignment: int = 0
     transit_s: float = 0.0
     successor: int = 0
+    sent: bool = True
 
 
 class AttemptRunner(Protocol):

@@ -39,7 +39,7 @@ class LostAttempts:
 
     def add(self, lease: Lease, result: AttemptResult, counted_nusd: int) -> None:
         """Remember one. Without an assignment, or where nothing was sent, nothing will be heard of it."""
-        if result.assignment and result.cost_nusd is None:
+        if result.assignment and result.sent:
             lost = LostAttempt(lease, result, counted_nusd, lease.scheduled.turns)
             remember(self._attempts, result.assignment, lost)
 

@@ -95,7 +95,7 @@ class AssignedAttempt:
             transit_s=max(0.0, now - self.begun_at - message.held_s),
         )
 
-    def lost(self, why: str, cost_nusd: int | None, *, now: float, unix: float) -> AttemptResult:
+    def lost(self, why: str, *, sent: bool, now: float, unix: float) -> AttemptResult:
         """Return the result of an attempt of which nobody knows what became."""
         member, took_s = self.member, now - self.begun_at
         message = f"{worker_name(member.number, member.place)} {why}"
@@ -104,13 +104,14 @@ class AssignedAttempt:
             timing=Timing(started_at=unix - took_s, latency_s=took_s),
             key="",
             content=b"",
-            cost_nusd=cost_nusd,
+            cost_nusd=None if sent else 0,
             worker=member.number,
             assignment=self.n,
+            sent=sent,
         )
 
 
 def unsent(failure: Failure, unix: float) -> AttemptResult:
     """Return the result of an attempt that no worker was told of."""
     timing = Timing(started_at=unix, latency_s=0.0)
-    return AttemptResult(outcome=failure, timing=timing, key="", content=b"", cost_nusd=0)
+    return AttemptResult(outcome=failure, timing=timing, key="", content=b"", cost_nusd=0, sent=False)

@@ -256,8 +256,7 @@ class RemoteRunner:
             return
         if assigned.is_sent:
             self._late.give_up(assigned)
-        cost_nusd = None if assigned.is_sent else 0
-        assigned.settle(assigned.lost(why, cost_nusd, now=self._loop.time(), unix=self._unix()))
+        assigned.settle(assigned.lost(why, sent=assigned.is_sent, now=self._loop.time(), unix=self._unix()))
 
     def _give_up_all(self, member: Member, why: str) -> None:
         for assigned in self._under_way.of(member):
@@ -342,10 +341,10 @@ class RemoteRunner:
         assigned, now = self._under_way.get(n, member), self._loop.time()
         if assigned is not None:
             self._under_way.end(assigned)
-            on_standby = assigned.on_begin is not None
-            assigned.settle(None if on_standby else assigned.lost(why, 0, now=now, unix=self._unix()))
+            lost = assigned.lost(why, sent=False, now=now, unix=self._unix())
+            assigned.settle(None if assigned.on_begin is not None else lost)
         elif (late := self._late.take(member, n)) is not None:
-            self._late.tell_unsent(late, late.lost(why, 0, now=now, unix=self._unix()))
+            self._late.tell_unsent(late, late.lost(why, sent=False, now=now, unix=self._unix()))
 
     def _on_wanted(self, member: Member, message: Wanted) -> None:
         assigned = self._under_way.get(message.n, member)

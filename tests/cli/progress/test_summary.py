@@ -86,6 +86,9 @@ def test_lost_workers_are_named_with_what_may_be_paid_twice():
     assert (found.lost_workers, found.lost_attempts) == (1, 2)
     text = " ".join(" ".join(printed(found)).split())
     assert "workers 1 was lost; 2 calls that were in flight there were made again and may have been" in text
+    text = " ".join(" ".join(printed(msgspec.structs.replace(found, free=True))).split())
+    assert "2 calls that were in flight there were made again" in text
+    assert "charged" not in text
     assert "workers" not in " ".join(printed(summary(begun(1), again(), good())))
 
 
