@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,26 @@ def holders(secret: str, folder: Path, processes: list[int]) -> list[Path]:
     return found
 
 
+LOOPBACK = ("0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F")
+"""As the kernel writes 127.0.0.1, ::1 and ::ffff:127.0.0.1."""
+
+
+def listening(processes: list[int]) -> set[str]:
+    """Return the addresses at which processes listen for connections, as the kernel writes them."""
+    opened = set()
+    for process in processes:
+        for descriptor in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(OSError):  # it was closed
+                opened.add(str(descriptor.readlink()))
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A" and f"socket:[{rest[5]}]" in opened:
+                found.add(local.partition(":")[0])
+    return found
+
+
 async def run() -> None:
     heard, asked_to_end = Heard(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_end.set)
@@ -103,6 +124,8 @@ async def run() -> None:
         assert os.fsencode(Path.cwd()) not in heard.words(2)
         processes = of_session(session)
         assert len(processes) > 4
+        assert listening([*processes, os.getpid()]) <= set(LOOPBACK)
+        assert listening(processes)
         assert folder.stat().st_mode & 0o777 == 0o700
         assert holders(KEY, folder, processes) == holders(SENT_KEY, folder, processes) == []
 
