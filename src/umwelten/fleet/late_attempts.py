@@ -8,7 +8,7 @@ from collections.abc import Callable
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.engine.lost_attempts import remember
 from umwelten.events import NoteLevel
-from umwelten.fleet.assigned import AssignedAttempt
+from umwelten.fleet.assigned_attempt import AssignedAttempt
 from umwelten.fleet.handshake import worker_name
 from umwelten.fleet.interfaces import OutcomeCheck
 from umwelten.fleet.membership import Member

@@ -12,7 +12,8 @@ import msgspec
 from umwelten.engine.interfaces import AttemptResult
 from umwelten.engine.lost_attempts import is_lost
 from umwelten.events import NoteLevel, Observer
-from umwelten.fleet.assigned import AssignedAttempt, unsent
+from umwelten.fleet.assigned_attempt import AssignedAttempt, unsent
+from umwelten.fleet.attempts_under_way import AttemptsUnderWay
 from umwelten.fleet.carrier import Carrier, WorkerPlace
 from umwelten.fleet.gathering import LONGEST_GATHERING_S
 from umwelten.fleet.handshake import worker_name
@@ -42,7 +43,6 @@ from umwelten.fleet.messages import (
 from umwelten.fleet.outboxes import Outboxes
 from umwelten.fleet.registration import NotesOnce, Registration
 from umwelten.fleet.shipments import Shipments
-from umwelten.fleet.under_way import AttemptsUnderWay
 from umwelten.records import WorkerRecord
 from umwelten.store.contents import Content
 from umwelten.types import Call, Failure, FailureKind, Reply, Turn

@@ -47,8 +47,8 @@ from umwelten.fleet.messages import (
     decode_to_worker,
     encode_message,
 )
-from umwelten.fleet.reports import Reports
 from umwelten.fleet.wire_turns import unpack_turns
+from umwelten.fleet.worker_outbox import WorkerOutbox
 from umwelten.store.contents import Content
 from umwelten.types import AttemptOutcome, Failure, FailureKind, Reply, Timing
 from umwelten.version import __version__
@@ -107,7 +107,7 @@ class Worker:
         self._standbys = HeldStandbys(lambda message: self._arrivals.forget_once(message.supply))
         self._background: set[asyncio.Task[None]] = set()
         self._means = MeanAnswers()
-        self._reports = Reports(self._loop)
+        self._outbox = WorkerOutbox(self._loop)
         self._load_at = -math.inf
         self._beat_at = self._late_s = 0.0
         self._is_leaving = False
@@ -166,7 +166,7 @@ class Worker:
 
     async def frames(self, wait_s: float) -> bytes:
         """Return what there is to say once it is due; after `wait_s` nothing, a sign of life."""
-        return await self._reports.frame(wait_s)
+        return await self._outbox.frame(wait_s)
 
     # --- what makes attempts ---------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class Worker:
 
     def say(self, message: FromWorker, wait_s: float = 0.0) -> None:
         """Say something to the coordinator within `wait_s` of the frame before."""
-        self._reports.add(encode_message(message), wait_s)
+        self._outbox.add(encode_message(message), wait_s)
 
     # --- messages --------------------------------------------------------------------------
 
@@ -316,10 +316,10 @@ class Worker:
 
     def _on_text(self, n: int, text: str) -> None:
         if n in self._attempts:
-            self._reports.add_text(n, text)
+            self._outbox.add_text(n, text)
 
     def _on_cancel(self, message: Cancel) -> None:
-        self._reports.drop_text(message.n)
+        self._outbox.drop_text(message.n)
         self._standbys.drop(message.n)
         if (found := self._attempts.get(message.n)) is not None:
             found[0].cancel()

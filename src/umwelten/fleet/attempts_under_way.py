@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from umwelten.fleet.assigned import AssignedAttempt
+from umwelten.fleet.assigned_attempt import AssignedAttempt
 from umwelten.fleet.gathering import MeanAnswers, gathering_s
 from umwelten.fleet.membership import Member, Membership
 from umwelten.fleet.shipments import Shipments

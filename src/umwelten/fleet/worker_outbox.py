@@ -10,7 +10,7 @@ from umwelten.fleet.gathering import PIECES_S
 from umwelten.fleet.messages import LARGEST_FRAME, Pieces, encode_message, frame_of
 
 
-class Reports:
+class WorkerOutbox:
     """Messages that wait for the next frame. How long counts from the frame before: after a pause, one goes
     at once.
     """
