@@ -101,7 +101,6 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._runner: WorkerRunner | None = None
         self._hearing = Hearing()
-        self._early: list[Any] = []
         self._attempts: dict[int, tuple[asyncio.Task[None], _Assigned]] = {}
         self._arrivals = Arrivals()
         self._standbys = HeldStandbys(lambda message: self._arrivals.forget_once(message.supply))
@@ -159,8 +158,6 @@ class Worker:
             self._start(self._set_up(message))
         elif type(message) is Leave:
             self._start(self._leave())
-        elif self._runner is None and type(message) is not Supply:
-            self._early.append(message)
         elif (handler := self._handlers.get(type(message))) is not None:
             handler(message)
 
@@ -202,7 +199,7 @@ class Worker:
 
     @property
     def _ready(self) -> WorkerRunner:
-        assert self._runner is not None, "messages wait until it is there"
+        assert self._runner is not None, "whatever needs it is sent after `Hello`"
         return self._runner
 
     async def _set_up(self, message: Setup) -> None:
@@ -229,9 +226,6 @@ class Worker:
         if problem:
             return
         self._runner = runner
-        early, self._early = self._early, []
-        for each in early:
-            self._handlers[type(each)](each)
         self._beat_at = self._loop.time()
         self._loop.call_later(_BEAT_S, self._beat)
 
