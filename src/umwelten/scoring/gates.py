@@ -1,7 +1,8 @@
 """Thresholds that scores must reach, as text and as sections of a file.
 
 `METRIC OP NUMBER [for MODEL]`, such as `right >= 0.9` or `polite.pass >= 95% for openai:gpt-5.4-mini`.
-Whether they are reached is said by `gate_outcomes`.
+Those of a suite have a task in front of the metric, such as `capitals.right >= 0.9`, but for those of all its
+tasks. Whether they are reached is said by `gate_outcomes`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _PASSES: Mapping[str | None, Figure] = {None: "pass", "@": "pass_at", "^": "pass
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _OPERATORS = (">=", ">", "<=", "<")
 _KEYS = {"at_least": ">=", "above": ">", "at_most": "<=", "below": "<"}
+SETTINGS = (*_KEYS, "sure", "for")
+"""What the section of a gate may say."""
 _FORM = "Write it as METRIC OP NUMBER, such as right >= 0.9 or polite.pass >= 95% for openai:gpt-5.4-mini."
 
 
@@ -38,7 +41,7 @@ class Gate(FrozenStruct):
     `name` is a scorer, "total", or a metric of no scorer (`figure` None); `figure` and `k` say which figure
     of the scorer. It holds where the figure is `operator` `number`; if `sure`, where the end of its interval
     that lies nearer to failing is. `model` None: it must hold for every model. `place` is where it stands,
-    for messages.
+    for messages. `task` is the task of a suite that it is about; None: there is none, or all of them.
     """
 
     text: str
@@ -50,6 +53,7 @@ class Gate(FrozenStruct):
     sure: bool = False
     model: str | None = None
     place: Wording = ""
+    task: str | None = None
 
     @property
     def lower(self) -> bool:
@@ -59,7 +63,7 @@ class Gate(FrozenStruct):
 
 def read_gate(text: str, place: Wording) -> Gate:
     """Return the gate of a text, such as `right >= 0.9`, of an option. Errors: `ConfigError`."""
-    return _gate(text, place)
+    return gate_of(text, place)
 
 
 def read_gates(tables: Mapping[str, Any], place: Place) -> tuple[Gate, ...]:
@@ -68,19 +72,24 @@ def read_gates(tables: Mapping[str, Any], place: Place) -> tuple[Gate, ...]:
     A value is a text (`">= 0.9"`), a section (`at_least`, `above`, `at_most`, `below`; `sure`, `for`), or a
     list of them.
     """
-    found: list[Gate] = []
-    for metric, value in tables.items():
-        where = place.at(metric)
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str):
-                found.append(_gate(f"{metric} {one.strip()}", where))
-            elif isinstance(one, Mapping):
-                found += _of_section(metric, one, where)
-            else:
-                raise ConfigError(
-                    f"{where}: gate {metric!r} is {one!r:.80}", f'Write it as {_key(metric)} = ">= 0.9".'
-                )
-    return tuple(dict.fromkeys(found))
+    return tuple(
+        dict.fromkeys(
+            gate for metric, value in tables.items() for gate in gates_of(metric, value, place.at(metric))
+        )
+    )
+
+
+def gates_of(metric: str, value: Any, place: str, task: str | None = None) -> Iterator[Gate]:
+    """Yield the gates that a file gives a metric (of that task of a suite). Errors: `ConfigError`."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str):
+            yield gate_of(f"{metric} {one.strip()}", place, task)
+        elif isinstance(one, Mapping):
+            yield from _of_section(metric, one, place, task)
+        else:
+            raise ConfigError(
+                f"{place}: gate {metric!r} is {one!r:.80}", f'Write it as {_key(metric)} = ">= 0.9".'
+            )
 
 
 def check_gates(
@@ -88,7 +97,7 @@ def check_gates(
 ) -> None:
     """Raise `ConfigError` for a gate that these scorers, models and repeats cannot meet.
 
-    Also for two that contradict.
+    Also for two that contradict. The gates of a suite: those of one task at a time.
     """
     for gate in gates:
         _check_metric(gate, scorers, repeats)
@@ -98,6 +107,11 @@ def check_gates(
                 f"gate {gate.text!r} is for the model {gate.model!r}, which is not among those scored",
                 sentences(did_you_mean(closest(gate.model, models)), f"Models are {', '.join(models)}."),
             )
+    check_contradictions(gates)
+
+
+def check_contradictions(gates: Sequence[Gate]) -> None:
+    """Raise `ConfigError` for two gates, of one task, that no value meets."""
     for one, other in combinations(gates, 2):
         if _contradict(one, other):
             raise _refused(
@@ -107,22 +121,24 @@ def check_gates(
             )
 
 
-def _gate(text: str, place: Wording) -> Gate:
+def gate_of(text: str, place: Wording, task: str | None = None) -> Gate:
+    """Return the gate of a text, without the task that it is about. Errors: `ConfigError`."""
     match = _GATE.fullmatch(text.strip())
     if match is None or not match[1].strip():
         raise _refused(place, f"{text!r} is no gate", _FORM)
     metric, operator, number, model = (part and part.strip() for part in match.groups())
-    return _make(metric, operator, number, model, False, place)
+    return _make(metric, operator, number, model, False, place, task)
 
 
-def _of_section(metric: str, table: Mapping[str, Any], place: str) -> Iterator[Gate]:
-    known = (*_KEYS, "sure", "for")
+def _of_section(metric: str, table: Mapping[str, Any], place: str, task: str | None) -> Iterator[Gate]:
     for key in table:
-        if key not in known:
+        if key not in SETTINGS:
             dotted = f'Write the metric in quotes: "{metric}.{key}" = ….' if "." not in metric else ""
             raise ConfigError(
                 f"{place}: {key!r} is no setting of the gate {metric!r}",
-                sentences(did_you_mean(closest(key, known)), f"Settings are {', '.join(known)}.", dotted),
+                sentences(
+                    did_you_mean(closest(key, SETTINGS)), f"Settings are {', '.join(SETTINGS)}.", dotted
+                ),
             )
     sure, model = table.get("sure", False), table.get("for")
     if not isinstance(sure, bool):
@@ -137,11 +153,16 @@ def _of_section(metric: str, table: Mapping[str, Any], place: str) -> Iterator[G
     for key in limits:
         given = table[key]
         number = "" if isinstance(given, bool) or not isinstance(given, str | int | float) else str(given)
-        yield _make(metric, _KEYS[key], number, model and model.strip(), sure, place)
+        yield _make(metric, _KEYS[key], number, model and model.strip(), sure, place, task)
 
 
-def _make(metric: str, operator: str, number: str, model: str | None, sure: bool, place: Wording) -> Gate:
-    text = f"{metric} {operator} {number}{' for ' + model if model else ''}{' (sure)' if sure else ''}"
+def _make(
+    metric: str, operator: str, number: str, model: str | None, sure: bool, place: Wording, task: str | None
+) -> Gate:
+    of_task = "" if task is None else f"{task}."
+    text = (
+        f"{of_task}{metric} {operator} {number}{' for ' + model if model else ''}{' (sure)' if sure else ''}"
+    )
     if operator not in _OPERATORS:
         raise _refused(
             place, f"gate {text!r} compares by {operator!r}", f"Use one of {', '.join(_OPERATORS)}."
@@ -173,6 +194,7 @@ def _make(metric: str, operator: str, number: str, model: str | None, sure: bool
         sure=sure or bool(low),
         model=model,
         place=place,
+        task=task,
     )
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from umwelten.scoring.gate_outcomes import GateResult
 from umwelten.types import FrozenStruct
+
+TaskState = Literal["scored", "unscored", "not_begun"]
+"""It has scores; it was asked and never scored, or no scorer is part of its total; nothing was asked."""
 
 
 class TaskValue(FrozenStruct):
@@ -14,7 +18,7 @@ class TaskValue(FrozenStruct):
     `low` and `high` are the ends of the interval, `se` its error. `files` and `scored` count files with a
     value and scored answers, `planned` all answers there should be, `unscored` those without, by kind.
     `cost_usd` is that of the answers, `None` where no call's is known; `unpriced` counts the calls whose cost
-    is unknown.
+    is unknown. `bounds`: the mean if all unscored answers of the plan were 0, and if all were 1.
     """
 
     mean: float | None
@@ -31,12 +35,14 @@ class TaskValue(FrozenStruct):
     unpriced: int
     p50_s: float | None
     unscored: Mapping[str, int] = {}
+    bounds: tuple[float, float] | None = None
 
 
 class LeaderboardTask(FrozenStruct):
     """A task: `name` in the suite, `id` of its evaluation, `weight` in the mean, and its scorers' names.
 
-    `judged_usd` is what its judges cost.
+    `judged_usd` is what its judges cost, `None` where there are none or no cost is known; `judged_unpriced`
+    counts their calls of unknown cost.
     """
 
     name: str
@@ -45,12 +51,16 @@ class LeaderboardTask(FrozenStruct):
     scorers: tuple[str, ...] = ()
     judged_usd: float | None = None
     judged_unpriced: int = 0
+    state: TaskState = "scored"
 
 
 class LeaderboardRow(FrozenStruct):
     """A model: its value in each task by the task's name (missing: it lacks that task) and their mean.
 
-    `mean` is weighted, `None` where a task lacks a value: `missing` names those tasks.
+    `mean` is weighted, `None` where a task of any weight lacks a value: `missing` names those tasks. `low`
+    and `high` are the ends of its interval, `se` its error, all of tasks taken as independent. `cost_usd` is
+    that of all its answers, `None` where no call's is known, `unpriced` the number of calls whose cost is
+    unknown, `p50_s` the median time of all its answers.
     """
 
     model: str

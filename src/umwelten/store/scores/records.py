@@ -108,8 +108,12 @@ SETTING_TYPES: Mapping[str, Any] = {
 
 
 def gate_values(gates: Iterable[Gate]) -> list[dict[str, Any]]:
-    """Return gates as they are stored, as JSON: without where they were given."""
-    return [{name: value for name, value in asdict(gate).items() if name != "place"} for gate in gates]
+    """Return gates as they are stored, as JSON: without where they were given, and the task of a suite.
+
+    What is stored belongs to one task.
+    """
+    left_out = ("place", "task")
+    return [{name: value for name, value in asdict(gate).items() if name not in left_out} for gate in gates]
 
 
 def stored_gates(settings: Mapping[str, Any]) -> tuple[Gate, ...]:
