@@ -38,18 +38,7 @@ def reply_schema(scale: Scale, criteria: Sequence[str], *, unsure: bool) -> Sche
     The longest reason is told in words, for a reply is not worth asking again for a long one.
     """
     words = [*scale.words, CANNOT_TELL] if unsure else [*scale.words]
-    one: dict[str, Any] = {
-        "type": "object",
-        "properties": {
-            "reason": {
-                "type": "string",
-                "description": f"What decides, in at most {LONGEST_REASON} characters; written first.",
-            },
-            "verdict": {"type": "string", "enum": words, "description": "What follows from the reason."},
-        },
-        "required": ["reason", "verdict"],
-        "additionalProperties": False,
-    }
+    one = reasoned("verdict", words)
     if not criteria:
         return Schema(json=one, name="verdict")
     several = {
@@ -59,6 +48,22 @@ def reply_schema(scale: Scale, criteria: Sequence[str], *, unsure: bool) -> Sche
         "additionalProperties": False,
     }
     return Schema(json=several, name="verdicts")
+
+
+def reasoned(name: str, words: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON Schema of a reason and, after it, a field that is one of `words`."""
+    return {
+        "type": "object",
+        "properties": {
+            "reason": {
+                "type": "string",
+                "description": f"What decides, in at most {LONGEST_REASON} characters; written first.",
+            },
+            name: {"type": "string", "enum": list(words), "description": "What follows from the reason."},
+        },
+        "required": ["reason", name],
+        "additionalProperties": False,
+    }
 
 
 def read_reply(
@@ -77,10 +82,10 @@ def read_reply(
     """
     names = criteria or ("",)
     try:
-        record = _record(data, text, marks)
+        record = read_record(data, text, marks)
         if criteria:
-            _check_fields(record, criteria, "the record")
-    except _Unusable as error:
+            check_fields(record, criteria, "the record")
+    except Unusable as error:
         return failed(names, str(error))
     return {
         name: _opinion(record[name] if name else record, scale, unsure, f"{name}: " if name else "")
@@ -93,59 +98,64 @@ def failed(names: Sequence[str], message: str) -> dict[str, Opinion]:
     return {name: Unscored(kind="judge_failed", message=message) for name in names}
 
 
-class _Unusable(Exception):
-    """There is no verdict in it, and why."""
+class Unusable(Exception):
+    """There is no verdict in a reply, and why."""
 
 
-def _record(data: str | None, text: str, marks: Sequence[str]) -> Mapping[str, Any]:
+def read_record(data: str | None, text: str, marks: Sequence[str]) -> Mapping[str, Any]:
+    """Return the one record of a stored reply, as `read_reply` takes it. Errors: `Unusable`."""
     if data is None:
-        raise _Unusable("the reply has no record")
+        raise Unusable("the reply has no record")
     if SEVERAL in marks or names_twice(text):
-        raise _Unusable(_SEVERAL_VERDICTS)
+        raise Unusable(_SEVERAL_VERDICTS)
     if names_twice(data):
-        raise _Unusable(_SEVERAL_VERDICTS)
+        raise Unusable(_SEVERAL_VERDICTS)
     try:
         record = parse_json(data)
     except (NotJson, RecursionError) as error:
-        raise _Unusable(f"the reply is no JSON: {error}") from None
+        raise Unusable(f"the reply is no JSON: {error}") from None
     if not isinstance(record, Mapping):
-        raise _Unusable("the reply is no object")
+        raise Unusable("the reply is no object")
     return record
 
 
-def _check_fields(record: Any, names: Sequence[str], what: str) -> None:
+def check_fields(record: Any, names: Sequence[str], what: str) -> None:
+    """Raise `Unusable` unless a record, which is called `what`, has these fields and no other."""
     if not isinstance(record, Mapping):
-        raise _Unusable(f"{what} is no object but {_excerpt(record)}")
+        raise Unusable(f"{what} is no object but {excerpt(record)}")
     for name in names:
         if name not in record:
-            raise _Unusable(f"{what} has no {name}")
+            raise Unusable(f"{what} has no {name}")
     for name in record:
         if name not in names:
-            raise _Unusable(f"{what} has {_excerpt(name)}, which was not asked for")
+            raise Unusable(f"{what} has {excerpt(name)}, which was not asked for")
+
+
+def read_reason(record: Mapping[str, Any]) -> str:
+    """Return the reason, cut at its longest. Errors: `Unusable` if it is no text."""
+    reason = record["reason"]
+    if not isinstance(reason, str):
+        raise Unusable(f"the reason is no text but {excerpt(reason)}")
+    return reason if len(reason) <= LONGEST_REASON else reason[: LONGEST_REASON - 1] + "…"
 
 
 def _opinion(record: Any, scale: Scale, unsure: bool, where: str) -> Opinion:
     try:
-        _check_fields(record, ("reason", "verdict"), "the reply")
-        reason, word = record["reason"], record["verdict"]
-        if not isinstance(reason, str):
-            raise _Unusable(f"the reason is no text but {_excerpt(reason)}")
+        check_fields(record, ("reason", "verdict"), "the reply")
+        reason, word = read_reason(record), record["verdict"]
         if isinstance(word, int) and not isinstance(word, bool) and scale.kind == "numbers":
             word = str(word) if abs(word) < 10**12 else word  # a number that was not put in quotes
         if word == CANNOT_TELL and unsure:
-            return Unscored(kind="judge_declined", message=where + _cut(reason))
+            return Unscored(kind="judge_declined", message=where + reason)
         if not isinstance(word, str) or word not in scale.words:
-            raise _Unusable(f"the verdict is {_excerpt(word)}, which is not on the scale")
-    except _Unusable as error:
+            raise Unusable(f"the verdict is {excerpt(word)}, which is not on the scale")
+    except Unusable as error:
         return Unscored(kind="judge_failed", message=f"{where}{error}")
-    return Verdict(value=float(scale.share(word)), label=word, reason=_cut(reason))
+    return Verdict(value=float(scale.share(word)), label=word, reason=reason)
 
 
-def _cut(reason: str) -> str:
-    return reason if len(reason) <= LONGEST_REASON else reason[: LONGEST_REASON - 1] + "…"
-
-
-def _excerpt(value: Any) -> str:
+def excerpt(value: Any) -> str:
+    """Return what a reply has in place of what it should have, as errors show it."""
     if isinstance(value, Mapping | list):
         return "an object" if isinstance(value, Mapping) else "a list"
     if isinstance(value, int) and value.bit_length() > 200:
