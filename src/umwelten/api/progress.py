@@ -21,6 +21,7 @@ from umwelten.events import (
     RunFinished,
     RunStarted,
 )
+from umwelten.report import stats
 from umwelten.tally import Tally
 from umwelten.text import formatting
 from umwelten.text.html_table import html_bar
@@ -152,8 +153,8 @@ class JobProgress:
         name = "" if tally.started is None else f"{one_line(tally.started.id, 40)}: "
         parts = [f"{name}{done:,} of {total:,} calls" + ("" if tally.complete else " so far")]
         parts += [f"{tally.failed:,} failed"] if tally.failed else []
-        known = tally.priced or not tally.unpriced
-        parts.append(formatting.cost(tally.cost_nusd / 1e9 if known else None, tally.unpriced))
+        known = stats.usd(stats.total_cost(tally.cost_nusd, tally.priced, tally.unpriced))
+        parts.append(formatting.cost(known, tally.unpriced))
         if tally.finished is not None:
             parts.append(f"{tally.finished.status} in {formatting.seconds(passed)}")
             return ", ".join(parts)

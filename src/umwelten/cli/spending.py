@@ -76,9 +76,8 @@ def _write(found: Costs, words: Sequence[str]) -> None:
 
 
 def _cells(row: CostRow) -> list[str]:
-    known = None if row.unknown and row.unknown == row.attempts else row.cost_usd
     return [
-        formatting.short_cost(known, row.unknown),
+        formatting.short_cost(row.cost_usd, row.unknown),
         f"{row.unknown:,}",
         f"{row.attempts:,}",
         formatting.tokens(row.input_tokens),

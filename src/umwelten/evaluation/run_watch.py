@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from umwelten.evaluation.live_run import LiveRun
-from umwelten.evaluation.run_changes import NANO
 from umwelten.evaluation.run_state import (
     ChangeState,
     LaneState,
@@ -20,6 +19,7 @@ from umwelten.evaluation.run_state import (
     WorkerView,
 )
 from umwelten.events import LaneView
+from umwelten.report import stats
 from umwelten.report.progress.board import LaneRow, Watch
 from umwelten.tally import LaneTally, Tally, WorkerTally
 from umwelten.version import __version__
@@ -84,7 +84,7 @@ class RunWatch:
             calls_per_s=round(board.calls_per_s, _DIGITS),
             tokens_per_s=round(board.tokens_per_s, _DIGITS),
             left_s=None if phase not in _GOES_ON or board.left_s is None else round(board.left_s, _DIGITS),
-            cost_usd=_usd(tally.cost_nusd, tally.unpriced),
+            cost_usd=_usd(tally),
             unpriced_calls=tally.unpriced,
             input_tokens=tally.input_tokens,
             output_tokens=tally.output_tokens,
@@ -139,7 +139,7 @@ class RunWatch:
             succeeded=sums.succeeded,
             failed=sums.failed,
             retries=sums.retries,
-            cost_usd=_usd(sums.cost_nusd, sums.unpriced),
+            cost_usd=_usd(sums),
             unpriced_calls=sums.unpriced,
             paused=live.pool.paused_since(lane) is not None,
             rate=live.rates.get(lane.name, live.rates.get(lane.group)),
@@ -162,7 +162,7 @@ class RunWatch:
                     done=calls.total - calls.pending + sums.succeeded,
                     failed=sums.failed,
                     in_flight=0 if live is None else sum(map(live.pool.in_flight_of, of)),
-                    cost_usd=_usd(sums.cost_nusd, sums.unpriced),
+                    cost_usd=_usd(sums),
                     unpriced_calls=sums.unpriced,
                     paused=live is not None and bool(of) and all(map(live.pool.is_paused, of)),
                     stopped=None if stopped is None else stopped.message,
@@ -181,8 +181,8 @@ def _workers(found: WorkerTally | None) -> WorkersState | None:
     return WorkersState(wanted=found.wanted, ready=found.ready, lost=found.lost, each=tuple(each))
 
 
-def _usd(nusd: int, unpriced: int) -> float | None:
-    return None if unpriced and not nusd else nusd / NANO
+def _usd(sums: Tally | LaneTally) -> float | None:
+    return stats.usd(stats.total_cost(sums.cost_nusd, sums.priced, sums.unpriced))
 
 
 def _wait(view: LaneView) -> LaneWait | None:

@@ -105,6 +105,8 @@ def test_every_attempt_that_was_paid_is_counted_once(cli, made, tmp_path):
     rows = {tuple(row["by"].values()): row for row in whole["rows"]}
     assert rows["tides", "openai:a"]["cost_usd"] == pytest.approx(paid)
     assert rows["tides", "openai:b"]["unknown"] == 1
+    assert rows["tides", "openai:b"]["cost_usd"] is None
+    assert "\ntides,openai:b,,1,1," in cli("eval", "costs", "--by", "id,model", "--csv")[1]
     assert "\ntides\topenai:b\t–\t1\t1\t" in cli("eval", "costs", "--by", "id,model")[1]
     assert rows["moons", "openai:j"]["unknown"] >= 1  # what judges cost is that of what they judge
     assert whole["total"]["cost_usd"] == pytest.approx(2 * paid)

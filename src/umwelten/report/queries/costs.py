@@ -14,7 +14,7 @@ from umwelten.store.reader import Reader
 from umwelten.store.spending import Spent, origin, spending
 from umwelten.store.tags import read_tags
 from umwelten.text.suggestions import closest, did_you_mean
-from umwelten.types import FrozenStruct
+from umwelten.types import NANO, FrozenStruct
 
 NO_TAG = "(no tag)"
 
@@ -38,10 +38,12 @@ BY: Mapping[str, Callable[[Spent, _Source], Sequence[str]]] = {
 
 
 class CostRow(FrozenStruct):
-    """The sum of all attempts with the same values. `unknown` counts the attempts whose cost is not known."""
+    """The sum of all attempts with the same values. `unknown` counts the attempts whose cost is not known;
+    `cost_usd` is `None` if there are any and nothing else was paid.
+    """
 
     by: Mapping[str, str]
-    cost_usd: float
+    cost_usd: float | None
     attempts: int
     unknown: int
     input_tokens: int
@@ -151,9 +153,10 @@ def _amounts(spent: Spent) -> dict[str, int]:
 
 
 def _row(by: Mapping[str, str], sums: Counter[str]) -> CostRow:
+    is_known = sums["cost_nusd"] or not sums["unknown"]
     return CostRow(
         by=by,
-        cost_usd=sums["cost_nusd"] / 1e9,
+        cost_usd=sums["cost_nusd"] / NANO if is_known else None,
         attempts=sums["attempts"],
         unknown=sums["unknown"],
         input_tokens=sums["input_tokens"],
