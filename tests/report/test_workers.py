@@ -11,8 +11,10 @@ import pytest
 from report.making import Done, answer, change, failure, spec, work
 from report.test_agreement import html_rows, rendered
 from umwelten.cli.show import show
-from umwelten.report.queries import overviews
+from umwelten.cli.terminal_report import plain, report_lines
+from umwelten.providers.vendors import VENDORS
 from umwelten.report.queries.calls import by_id, call_detail
+from umwelten.report.queries.workers import worker_sums
 from umwelten.report.render.call import render_call
 from umwelten.report.render.html import render_html
 from umwelten.report.render.json import render_json
@@ -50,6 +52,13 @@ def test_a_report_says_what_each_worker_did(tmp_path: Path) -> None:
         ["node-1", "1", "", "", "2", "2", "2.00 s"],
         ["node|7", "2", "1 × timeout", "killed", "1", "0", "2.00 s"],
     ]
+    of = {"width": 100, "style": plain, "vendors": VENDORS, "short": True, "full": False}
+    with Reader.open(folder) as reader:
+        lines = [" ".join(line.split()) for line in report_lines(reader, **of)]
+    assert lines[lines.index("Workers") + 2 :][:2] == [
+        "node-1 1 2 2 2.00 s",
+        "node|7 2 1 × timeout killed 1 0 2.00 s",
+    ]
 
 
 def test_many_workers_are_a_row_for_each_node(tmp_path: Path) -> None:
@@ -58,7 +67,7 @@ def test_many_workers_are_a_row_for_each_node(tmp_path: Path) -> None:
     for number in range(3, MOST_ROWS + 2):
         change(folder, WORKER, (number, "node-1", "10.0.0.1", 1_800_000_009.0, "the run ended"))
     with Reader.open(folder) as reader:
-        rows = worker_rows(overviews.overview(reader))
+        rows = worker_rows(worker_sums(reader.connection))
     assert rows == [
         ("node-1", f"{MOST_ROWS} workers", "", f"{MOST_ROWS - 1} × the run ended", "2", "2", "2.00 s"),
         ("node|7", "2", "1 × timeout", "killed", "1", "0", "2.00 s"),

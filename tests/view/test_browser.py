@@ -6,7 +6,8 @@ import pytest
 
 from accessibility import accessibility_faults
 from report.browser import HOSTILE, Page
-from report.making import FLASH, Done, answer, failure, spec, work
+from report.making import FLASH, Done, answer, change, failure, spec, work
+from report.test_workers import WORKER
 from umwelten.types import FailureKind, ModelRef
 
 EVIL = "<img src=x onerror=window.pwned=9>"
@@ -49,6 +50,7 @@ def hostile(folder, files=30):
 @pytest.fixture
 def view(driver, tmp_path, serve):
     hostile(tmp_path / "demo")
+    change(tmp_path / "demo", WORKER, (1, EVIL, "10.0.0.1", 1_800_000_009.0, EVIL))
     page = View(driver, serve(tmp_path))
     yield page
     page.js("localStorage.clear()")
@@ -131,6 +133,7 @@ def test_figures_of_an_evaluation_move_by_themselves(view, tmp_path):
     assert [cell.endswith(" +?") for cell in view.texts("#by-model + .scroll td:last-child")] == [True] * 2
     hostile(tmp_path / "demo", files=36)
     view.until(lambda: view.texts("#figure-answered") == ["62of 72 calls"])
+    view.until(lambda: view.texts("#workers + .scroll tbody th") == [EVIL])
     assert view.js("return performance.getEntriesByType('navigation').length") == 1
 
 

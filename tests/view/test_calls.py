@@ -8,6 +8,7 @@ import io
 import pytest
 
 from report.making import FLASH, GEMMA, Done, answer, failure, spec, two_models, work
+from report.test_workers import evaluation
 from umwelten.evaluation.scoring.table_scores import TableScores
 from umwelten.report.queries.call_pages import CallFilter, call_page, count, neighbours
 from umwelten.report.queries.side_by_side import LONGEST
@@ -199,6 +200,14 @@ def test_a_call_says_where_it_is_known_from_what_was_sent(asked):
     sent = asked.get(f"/api/e/demo/calls/{listed['call']}").json["call"]["asked"]
     assert sent["source"] in ("stored", "read", "changed since", "not kept")
     assert set(sent) >= {"text", "row", "input_text", "earlier_answer", "memory", "media", "note"}
+
+
+def test_workers_are_told_as_in_reports(asked, tmp_path, serve):
+    assert asked.get("/api/e/demo/workers").json["rows"] == []
+    evaluation(tmp_path / "fleet")
+    found = serve(tmp_path).get("/api/e/fleet/workers").json
+    assert found["head"][-3:] == ["attempts", "answered", "mean time"]
+    assert found["rows"][1] == ["node|7", "2", "1 × timeout", "killed", "1", "0", "2.00 s"]
 
 
 def test_the_pace_counts_every_attempt(asked):

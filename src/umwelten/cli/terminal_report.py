@@ -22,6 +22,8 @@ from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.stored_failures import failures_by_message
 from umwelten.report.render import schema_section, tools_section
 from umwelten.report.render.scores_text import score_lines
+from umwelten.report.render.worker_rows import HEAD as WORKER_HEAD
+from umwelten.report.render.worker_rows import worker_rows
 from umwelten.report.schema_fields import Field, compact, fields_of, record_of, schema_of
 from umwelten.report.status_words import status_text
 from umwelten.store.reader import Reader
@@ -65,6 +67,7 @@ def report_lines(
         yield from _failures(reader, overview, width, style, advise)
         yield from _stopped(reader, overview, width, style, advise)
         yield from _changes(overview, width, style)
+        yield from _workers(overview, width, style)
         yield from _records(reader, width, style)
         yield from _scores(reader, overview, width, style)
         if not short:
@@ -207,6 +210,15 @@ def _changes(overview: Overview, width: int, style: Style) -> Iterator[str]:
     for row in overview.changes:
         at = row.at[:19].replace("T", " ")
         yield from _hanging(f"{at} UTC  {one_line(row.words, 400)} ({one_line(row.by, 400)})", room, "")
+
+
+def _workers(overview: Overview, width: int, style: Style) -> Iterator[str]:
+    if not overview.workers:
+        return
+    yield from _title("Workers", style)
+    rows = [tuple(one_line(cell, 200) for cell in row) for row in worker_rows(overview.workers)]
+    words, numbers = WORKER_HEAD[:4], WORKER_HEAD[4:]
+    yield from _table(WORKER_HEAD, rows, width, style, shrink=words, right=numbers)
 
 
 def _records(reader: Reader, width: int, style: Style) -> Iterator[str]:

@@ -21,7 +21,9 @@ from umwelten.report.queries.running_totals import head
 from umwelten.report.queries.shown_scores import with_scores
 from umwelten.report.queries.side_by_side import side_by_side
 from umwelten.report.queries.stored_failures import failures_by_kind
+from umwelten.report.queries.workers import worker_sums
 from umwelten.report.render.labels import render_labels
+from umwelten.report.render.worker_rows import HEAD, worker_rows
 from umwelten.store.asked import AskedSource
 from umwelten.store.ratings.ratings import SCALES, Rating, rate, rated_answers, ratings
 from umwelten.store.reader import Reader
@@ -75,6 +77,7 @@ class Routes:
                 web.get("/api/e/{id}", self.evaluation),
                 web.get("/api/e/{id}/pace", self.pace),
                 web.get("/api/e/{id}/failures", self.failures),
+                web.get("/api/e/{id}/workers", self.workers),
                 web.get("/api/e/{id}/scores", self.scores),
                 web.get("/api/e/{id}/calls", self.calls),
                 web.get("/api/e/{id}/count", self.count),
@@ -141,6 +144,11 @@ class Routes:
     async def failures(self, request: web.Request) -> web.Response:
         """The failures by kind, with what their messages say."""
         return json_response(await self.read(request, failures_by_kind))
+
+    async def workers(self, request: web.Request) -> web.Response:
+        """The table of workers that reports have, without rows where no run had any."""
+        found = await self.read(request, lambda reader: worker_sums(reader.connection))
+        return json_response({"head": HEAD, "rows": worker_rows(found)})
 
     async def scores(self, request: web.Request) -> web.Response:
         """The scores by model, `null` if it was never scored."""

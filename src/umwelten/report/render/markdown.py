@@ -213,7 +213,7 @@ def _time(overview: Overview, out: TextIO) -> None:
         table(out, ("at", "change", "by"), made)
     if overview.workers:
         out.write("## Workers\n\n")
-        table(out, HEAD, (tuple(map(cell, row)) for row in worker_rows(overview)), numbers_from=4)
+        table(out, HEAD, (tuple(map(cell, row)) for row in worker_rows(overview.workers)), numbers_from=4)
     if overview.attributions:
         out.write("## What each lane waited for\n\n")
         waits = (

@@ -244,7 +244,7 @@ def _workers(parts: Sequence[ReportSection]) -> str:
     rows = [
         [*_evaluation_cell(part, parts), *map(text, row)]
         for part in parts
-        for row in worker_rows(part.overview)
+        for row in worker_rows(part.overview.workers)
     ]
     head = [*_evaluation_head(parts), *HEAD]
     return _subsection("What each worker did", table(head, rows, name="Workers", words=len(head) - 3))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from umwelten.report.models import Overview, WorkerSums
+from umwelten.report.models import WorkerSums
 from umwelten.text import formatting
 
 HEAD = ("node", "worker", "failures", "left", "attempts", "answered", "mean time")
@@ -49,9 +50,9 @@ class _Row:
         )
 
 
-def worker_rows(overview: Overview) -> list[tuple[str, ...]]:
+def worker_rows(workers: Sequence[WorkerSums]) -> list[tuple[str, ...]]:
     """Return a row for each worker, or for each node where there are many; none without workers."""
-    workers, several = overview.workers, len({worker.run for worker in overview.workers}) > 1
+    several = len({worker.run for worker in workers}) > 1
     by_node = len(workers) > MOST_ROWS
     rows: dict[object, _Row] = {}
     for worker in workers:

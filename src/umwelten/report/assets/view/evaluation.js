@@ -18,7 +18,8 @@ export async function evaluation(main, place, context) {
   const failures = element("section", { hidden: true, "aria-labelledby": "failed" });
   const scores = element("section", { hidden: true, "aria-labelledby": "scores" });
   const changes = element("section", { hidden: true, "aria-labelledby": "changes" });
-  fill(main, top, models, scores, failures, plots, changes);
+  const workers = element("section", { hidden: true, "aria-labelledby": "workers" });
+  fill(main, top, models, scores, failures, plots, workers, changes);
   const paint = () => { drawTop(top, head, totals, context.pace()); drawModels(models, id, totals); };
   paint();
 
@@ -27,13 +28,13 @@ export async function evaluation(main, place, context) {
   async function slow() {
     const began = performance.now();
     try {
-      const [pace, failed] = await Promise.all([
-        get(`${base}/pace`, {}, context.signal), get(`${base}/failures`, {}, context.signal),
-      ]);
+      const [pace, failed, staff] = await Promise.all(
+        ["pace", "failures", "workers"].map((what) => get(`${base}/${what}`, {}, context.signal)));
       plot = pacePlots(pace);
       fill(plots, element("h2", { id: "over-time" }, "Over time"), plot.node);
       plots.hidden = !pace.answered.some(Boolean) && !pace.failed.some(Boolean) && !pace.refused.some(Boolean);
       drawFailures(failures, id, failed);
+      drawWorkers(workers, staff);
       drawChanges(changes, pace.changes);
       if (!plots.hidden) plot.paint(); // last: a plot takes the width that there is then
     } catch (error) {
@@ -129,6 +130,15 @@ function drawScores(place, rows) {
     element("td", { class: "n" }, grouped(row.unscored))));
   fill(place, element("h2", { id: "scores" }, "Scores"),
     table("Scores", ["Scorer", "Model", ...(several ? ["Prompt"] : []), "#Mean", "#95 %", "#Pass", "#Scored", "#Unscored"], lines));
+}
+
+function drawWorkers(place, { head, rows }) {
+  place.hidden = !rows.length;
+  const first = head.length - 3; // of the columns of numbers
+  const titles = head.map((title, n) => (n < first ? "" : "#") + title[0].toUpperCase() + title.slice(1));
+  const lines = rows.map((row) => element("tr", {}, row.map((cell, n) =>
+    element(n ? "td" : "th", n ? { class: n < first ? null : "n" } : { scope: "row" }, visible(cell)))));
+  fill(place, element("h2", { id: "workers" }, "Workers"), table("Workers", titles, lines));
 }
 
 export function drawChanges(place, changes) {
