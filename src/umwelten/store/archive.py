@@ -58,11 +58,14 @@ _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 
 
 class Manifest(FrozenStruct):
-    """What a file holds: the ids of evaluations, what belongs to one after it."""
+    """What a file holds: the ids of evaluations, what belongs to one after it, and how many files they have,
+    `None` in what an earlier version wrote: a damaged list of files may be read as a shorter one.
+    """
 
     format: int
     umwelten: str
     evaluations: tuple[str, ...]
+    files: int | None = None
 
 
 # --- out ---------------------------------------------------------------------------------------
@@ -85,10 +88,11 @@ def export(folders: Sequence[Path], file: Path, *, umwelten: str) -> list[str]:
             with zipfile.ZipFile(
                 temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=6, strict_timestamps=False
             ) as archive:
-                manifest = Manifest(format=_FORMAT, umwelten=umwelten, evaluations=tuple(ids))
-                archive.writestr(MANIFEST, msgspec.json.encode(manifest))
                 for id_ in ids:
                     _write(archive, stage / id_)
+                files = len(archive.infolist())
+                manifest = Manifest(format=_FORMAT, umwelten=umwelten, evaluations=tuple(ids), files=files)
+                archive.writestr(MANIFEST, msgspec.json.encode(manifest))
         temporary.replace(file)
     except OSError as error:
         raise StoreError(f"cannot write {file}: {error.strerror or error}") from error
@@ -217,6 +221,10 @@ def _entries(archive: zipfile.ZipFile, manifest: Manifest, file: Path) -> Mappin
     for id_ in ids:
         if f"{id_}/{EVALUATION.name}" not in found:
             raise StoreError(f"{file} has no database of {id_!r}", "Export it again.")
+    if manifest.files not in (None, len(found)):
+        raise StoreError(
+            f"{file} is damaged: {len(found):,} files can be read, of {manifest.files:,}", "Export it again."
+        )
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -243,6 +244,18 @@ def test_a_damaged_file_is_told_whichever_byte_is_damaged(made, tmp_path):
             assert contents(tmp_path / "output") == whole
         shutil.rmtree(tmp_path / "output", ignore_errors=True)
     assert refused > 75
+
+
+def test_a_damaged_list_that_hides_a_file_is_refused(made, tmp_path):
+    """The comment of one is as long as the entry after it."""
+    archive.export([made / "output" / "tides"], tmp_path / "x.zip", umwelten="1")
+    damaged = bytearray((tmp_path / "x.zip").read_bytes())
+    first, second, third = [found.start() for found in re.finditer(rb"PK\x01\x02", damaged)][:3]
+    damaged[first + 32 : first + 34] = (third - second).to_bytes(2, "little")
+    (tmp_path / "x.zip").write_bytes(damaged)
+    with pytest.raises(StoreError, match=r"2 files can be read, of 3"):
+        archive.take_in(tmp_path / "x.zip", tmp_path / "output")
+    assert contents(tmp_path / "output") == {}
 
 
 def test_what_judges_an_evaluation_that_is_here_already_is_not_taken_in(made, tmp_path):
