@@ -113,6 +113,19 @@ def test_an_answer_that_moves_has_no_file_from_then_on(tmp_path: Path) -> None:
     assert (tmp_path / "3.txt").read_text() == "y of 2"
 
 
+def test_an_answer_without_a_file_that_moves_is_named_as_the_others_later(tmp_path: Path) -> None:
+    answered(tmp_path, "x", "y")
+    with closing(sqlite3.connect(tmp_path / "evaluation.db")) as connection, connection:
+        connection.execute("UPDATE calls SET output = NULL")
+    for name in texts(tmp_path):
+        (tmp_path / name).unlink()
+    with Store.resume(tmp_path, SHAPED) as store:
+        assert plan(store, "new", "x", "y") == ["1"]
+        repair(store)
+    assert texts(tmp_path) == {"2.txt", "2.json", "3.txt", "3.json"}
+    assert (tmp_path / "3.txt").read_text() == "y of 2"
+
+
 def test_a_copy_has_the_files_that_the_evaluation_has(tmp_path: Path) -> None:
     with Store.create(tmp_path / "x", spec()) as store:
         store.set_inputs(files("a"), read_hash=never)

@@ -130,13 +130,18 @@ def _missing(variants: list[int], repeats: int, answered: set[tuple[int, int]]) 
     return (cell for cell in cells if cell not in answered)
 
 
-def _text_name(connection: sqlite3.Connection, call: int, stem: str) -> str:
-    """Return the name of an answer's text file under another stem: with the model if it had that in it."""
+def _text_name(connection: sqlite3.Connection, call: int, stem: str) -> str | None:
+    """Return the name of an answer's text file under another stem: with the model if it had that in it.
+
+    `None` if there is no file: a run that writes it names it as all others.
+    """
     _, variant, repeat = cell_of(call)
     old_stem, output, slug = connection.execute(
         "SELECT i.stem, c.output, m.slug FROM calls c JOIN inputs i ON i.id = c.input_id"
         " JOIN models m ON m.id = ? WHERE c.id = ?",
         (variant, call),
     ).fetchone()
+    if output is None:
+        return None
     named = None if output == text_name(old_stem, None, repeat) else slug
     return inside(text_name(stem, named, repeat))
