@@ -347,8 +347,10 @@ def test_one_limit_covers_the_judges_of_several_evaluations_and_says_why_they_st
         evaluate(here / "q.csv", {"p:a": "a"}, id=id, output=here / "output")
     server.use(Profile(default=Behaviour(text=verdict("pass"), shaped="ignore")))
     words = ("eval", "score", "x", "y", "--scorer", "ok=judge:Right?", "--judge", "openai:gpt-5.4-mini")
-    done = FORKS.run(["-m", "umwelten", *words, "--max-cost", "0.01"], cwd=here, env=server.env())
+    words += ("--max-cost", "0.01", "--workers", "3")
+    done = FORKS.run(["-m", "umwelten", *words], cwd=here, env=server.env())
     assert done.code == 3
+    assert "--workers does nothing without --engine ray" in done.err
     assert "judge ok: stopped: $0.00" in done.err
     assert "would pass --max-cost $0.00" in done.err
     assert "lower its max_tokens or raise the cap (what others have left of --max-cost 0.01)" in done.err

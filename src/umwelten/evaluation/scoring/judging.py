@@ -17,7 +17,12 @@ from umwelten.config.demands import asking_demands
 from umwelten.config.settings import Settings
 from umwelten.errors import InputError, MachineError, UsageError
 from umwelten.evaluation.build_spec import read_limits, read_variant
-from umwelten.evaluation.engine_choice import note_idle_workers, note_open_cluster, read_engine
+from umwelten.evaluation.engine_choice import (
+    note_idle_engine,
+    note_idle_workers,
+    note_open_cluster,
+    read_engine,
+)
 from umwelten.evaluation.preflight import note_addresses, note_prices
 from umwelten.evaluation.spec import EvaluationSpec, Output, stored_spec
 from umwelten.inputs.added_values import AddedValues
@@ -115,6 +120,7 @@ class JudgedBy:
             self._check_earlier(spec)
         note_addresses(spec, settings, vendors, notes)
         note_prices(spec, settings, notes)
+        note_idle_engine(spec.engine, settings, notes)
         note_open_cluster(spec.engine, notes)
         note_idle_workers(spec.engine, limits, notes)
         return spec
