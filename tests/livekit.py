@@ -43,7 +43,7 @@ def run_state(id: str = "tides", **fields: Any) -> RunState:
     model = ModelState(model="openai:gpt-5.4-mini", total=20, done=9, failed=1, in_flight=3, cost_usd=0.25)
     state = RunState(
         id=id,
-        folder=f"/work/output/{id}",
+        folder=f"/home/ada/output/{id}",
         pid=1234,
         version=__version__,
         phase=RunPhase.RUNNING,
