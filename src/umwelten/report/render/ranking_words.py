@@ -1,0 +1,304 @@
+"""What a ranking says, in words and figures that all its forms share.
+
+Names of contestants and judges come from users and providers: each form makes them safe in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from umwelten.report.render.scores_text import KINDS, p_text
+from umwelten.scoring.differences import significant
+from umwelten.scoring.ranking.contestants import Contestant
+from umwelten.scoring.ranking.ranking import RankedContestant, RankedPair, Ranking, RankingJudgeFigures, Share
+from umwelten.text import formatting
+from umwelten.text.sanitize import one_line
+
+_DASH = formatting.UNKNOWN
+_NAME = 60
+"""Characters of a name in a sentence; tables have all of it."""
+_NAMES = 4
+"""Names in a sentence, of more the first and how many there are."""
+
+CAPTION = (
+    "1,000 points are the mean of all contestants; 400 points more are odds of ten to one to win. Ranks: "
+    "those that cannot be ruled out. A comparison whose two orders contradict each other is a tie."
+)
+
+
+# --- sentences -------------------------------------------------------------------------------------------
+
+
+def sentences(ranking: Ranking) -> tuple[str, ...]:
+    """Return what a reader must know, one sentence each: the best, the judges, the cost, what is missing.
+
+    Where no judge can tell the answers apart, that comes first.
+    """
+    best, judged = list(_best(ranking)), [judge_sentence(judge, ranking) for judge in ranking.judges]
+    useless = bool(ranking.judges) and all(judge.able is False for judge in ranking.judges)
+    first = [*judged, *best] if useless else [*best, *judged]
+    return (*first, *_basis(ranking), *_missing(ranking))
+
+
+def _best(ranking: Ranking) -> Iterator[str]:
+    if ranking.groups:
+        groups = "; ".join(listed(group) for group in ranking.groups)
+        yield f"No common ranking: these groups were never compared with each other: {groups}."
+        return
+    if not ranking.board:
+        yield _nothing(ranking)
+        return
+    at = f"at {level(ranking)}"
+    first = [row for row in ranking.board if row.rank == 1]
+    rest = [row for row in ranking.board if row.rank != 1]
+    untold = as_good(ranking)
+    names = listed([row.contestant for row in first])
+    place, it = (f"{names} ranks first", "it") if len(first) == 1 else (f"{names} share rank 1", "them")
+    if not rest:
+        yield f"{place}: no contestant can be told apart from another."
+    elif not untold:
+        yield f"{place}; every other contestant can be told apart from {it}, {at}."
+    elif len(untold) == len(rest):
+        yield f"{place}, but no other contestant can be told apart from {it}, {at}."
+    else:
+        yield f"{place}; {listed(untold)} cannot be told apart from {it}, {at}."
+    for row in ranking.board:
+        if row.undefeated or row.winless:
+            what, far = ("lost", "ahead") if row.undefeated else ("won", "behind")
+            yield f"{_short(row.contestant)} never {what}: how far {far} it is has no limit in these data."
+
+
+def _nothing(ranking: Ranking) -> str:
+    if not ranking.drawn:
+        return "Nothing to rank: there is no question that two contestants were asked."
+    missing = _kinds(ranking)
+    if set(ranking.unscored) <= {"pending"}:
+        return f"Nothing has been judged yet: {formatting.count(ranking.drawn, 'comparison')} pending."
+    return f"No ranking: none of {formatting.count(ranking.drawn, 'comparison')} has a value ({missing})."
+
+
+def judge_sentence(judge: RankingJudgeFigures, ranking: Ranking) -> str:
+    """Return whether a judge can be relied on, in a sentence with its name."""
+    name = f"Judge {one_line(judge.judge, _NAME)}"
+    if judge.verdict:
+        return f"{name}: {judge.verdict.rstrip('.')}."
+    if not judge.given:
+        kinds = [f"{judge.failed:,} failed"] * bool(judge.failed)
+        kinds += [f"{judge.pending:,} pending"] * bool(judge.pending)
+        return f"{name} gave no verdict{': ' if kinds else ''}{', '.join(kinds)}."
+    flips = judge.flips
+    if not flips.of:
+        why = "each comparison was shown in one order only" if ranking.seats == "one" else "none was decided"
+        return f"{name}: how often it flips when the order is swapped is unknown, because {why}."
+    can = " can tell these answers apart: it" if judge.able else ""
+    by_chance = (
+        ""
+        if judge.chance_flips is None
+        else f"; without reading the answers it would be {formatting.percent(judge.chance_flips)}"
+    )
+    return (
+        f"{name}{can} flipped on {flips.count:,.0f} of {formatting.count(flips.of, 'comparison')} when the "
+        f"order was swapped ({_range(flips)}{by_chance})."
+    )
+
+
+def _basis(ranking: Ranking) -> Iterator[str]:
+    """How much was judged, and what that cost."""
+    given = sum(judge.given for judge in ranking.judges)
+    parts = [f"{formatting.count(ranking.judged, 'comparison')} judged"]
+    if ranking.equal:
+        parts.append(f"{formatting.count(ranking.equal, 'tie')} of equal answers without a verdict")
+    files = f"{formatting.count(ranking.files, 'file')}"
+    if ranking.clusters != ranking.files:
+        files += f" in {formatting.count(ranking.clusters, 'cluster')}"
+    yield (
+        f"{' and '.join(parts)}, over {files}: {formatting.count(given, 'verdict')} of "
+        f"{formatting.count(len(ranking.judges), 'judge')}, which cost {judging_cost(ranking)}."
+    )
+    if ranking.drawn < ranking.all_comparisons:
+        against = f", all against {one_line(ranking.against, _NAME)}" if ranking.against else ""
+        yield f"{ranking.drawn:,} of {ranking.all_comparisons:,} possible comparisons were drawn{against}."
+
+
+def judging_cost(ranking: Ranking) -> str:
+    """Return what all verdicts cost; an unknown price is never shown as 0."""
+    known = [judge.cost_usd for judge in ranking.judges if judge.cost_usd is not None]
+    unpriced = sum(judge.unpriced for judge in ranking.judges)
+    if not known and not unpriced:
+        return "nothing" if not ranking.judges or not any(judge.asked for judge in ranking.judges) else _DASH
+    return formatting.cost(sum(known) if known else None, unpriced)
+
+
+def _missing(ranking: Ranking) -> Iterator[str]:
+    missing = sum(ranking.unscored.values())
+    if missing and (ranking.board or ranking.groups):
+        yield (
+            f"Missing: {missing:,} of {formatting.count(ranking.drawn, 'drawn comparison')} have no value "
+            f"({_kinds(ranking)}); they count as no tie and no loss."
+        )
+
+
+def _kinds(ranking: Ranking) -> str:
+    return ", ".join(f"{count:,} {KINDS.get(kind, kind)}" for kind, count in ranking.unscored.items())
+
+
+# --- contestants -----------------------------------------------------------------------------------------
+
+
+def listed(names: Sequence[Contestant]) -> str:
+    """Return names as a phrase: `A`, `A and B`, `A, B, C and 5 more`."""
+    shown = [_short(name) for name in names[:_NAMES]]
+    if len(names) > _NAMES:
+        return f"{', '.join(shown)} and {len(names) - _NAMES:,} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _short(name: Contestant) -> str:
+    return one_line(str(name), _NAME)
+
+
+def as_good(ranking: Ranking) -> list[Contestant]:
+    """Return those after the first of which no difference to it can be told, in the order of the board."""
+    if not ranking.board:
+        return []
+    first = ranking.board[0].contestant
+    told = {
+        pair.second if pair.first == first else pair.first
+        for pair in ranking.compared
+        if first in (pair.first, pair.second) and told_apart(pair, ranking)
+    }
+    return [row.contestant for row in ranking.board if row.rank != 1 and row.contestant not in told]
+
+
+def told_apart(pair: RankedPair, ranking: Ranking) -> bool:
+    """Return whether a difference is too large for chance, corrected for the number of pairs."""
+    return significant(pair.p_adjusted, ranking.level)
+
+
+def level(ranking: Ranking) -> str:
+    """Return the level of intervals and ranks: `95%`."""
+    return f"{ranking.level * 100:g}%"
+
+
+def points(value: float | None) -> str:
+    """Return points: `1,043`, `–` if they are not known."""
+    return _DASH if value is None else f"{value:,.0f}"
+
+
+def interval(row: RankedContestant) -> str:
+    """Return the interval of the points; an open end is said."""
+    if row.undefeated and row.low is not None:
+        return f"{points(row.low)} {_DASH} open"
+    if row.winless and row.high is not None:
+        return f"open {_DASH} {points(row.high)}"
+    if row.low is None or row.high is None:
+        return _DASH
+    return f"{points(row.low)} {_DASH} {points(row.high)}"
+
+
+def bootstrap(row: RankedContestant) -> str:
+    """Return the interval by resampling files, `–` without one."""
+    known = row.bootstrap_low is not None and row.bootstrap_high is not None
+    return f"{points(row.bootstrap_low)} {_DASH} {points(row.bootstrap_high)}" if known else _DASH
+
+
+def rank_range(row: RankedContestant) -> str:
+    """Return the ranks that cannot be ruled out: `2`, `1 – 3`."""
+    best, worst = row.best_rank, row.worst_rank
+    return f"{best}" if best == worst else f"{best} {_DASH} {worst}"
+
+
+def tally(row: RankedContestant | RankedPair) -> str:
+    """Return wins, ties and losses."""
+    return f"{row.wins:,} / {row.ties:,} / {row.losses:,}"
+
+
+def unscored(row: RankedContestant) -> str:
+    """Return how many comparisons of a contestant have no value, and why; "": all have one."""
+    if not any(row.unscored.values()):
+        return ""
+    kinds = ", ".join(f"{count:,} {KINDS.get(kind, kind)}" for kind, count in row.unscored.items())
+    return f"{sum(row.unscored.values()):,} without a value ({kinds})"
+
+
+def difference(pair: RankedPair, ranking: Ranking) -> str:
+    """Return the difference of a pair in figures and words, without the names."""
+    known = pair.low is not None and pair.high is not None
+    figures = f"{pair.points:+,.0f} points" + f" ({pair.low:+,.0f} {_DASH} {pair.high:+,.0f})" * known
+    p = "" if pair.p_adjusted is None else f", p = {p_text(pair.p_adjusted)}"
+    words = "told apart" if told_apart(pair, ranking) else "cannot be told apart"
+    met = (
+        f"won, tied, lost {tally(pair)} of {pair.comparisons:,}"
+        if pair.comparisons
+        else "never met: by way of the others"
+    )
+    return f"{figures}{p}, {met}: {words}"
+
+
+def shown_pairs(ranking: Ranking, most: int) -> Sequence[RankedPair]:
+    """Return all pairs, of more than `most` those with the first of the board."""
+    if len(ranking.compared) <= most or not ranking.board:
+        return ranking.compared
+    first = ranking.board[0].contestant
+    return [pair for pair in ranking.compared if first in (pair.first, pair.second)]
+
+
+# --- judges, cycles, length --------------------------------------------------------------------------------
+
+
+def share(found: Share | None) -> str:
+    """Return a share with its interval and cases: `5.0% (1.7% – 13.7%) of 60`."""
+    if found is None or found.share is None:
+        return _DASH
+    return f"{formatting.percent(found.share)} ({_range(found)}) of {found.of:,}"
+
+
+def _range(found: Share) -> str:
+    if found.low is None or found.high is None:
+        return "interval unknown"
+    return f"{formatting.percent(found.low)} {_DASH} {formatting.percent(found.high)}"
+
+
+def judge_parts(judge: RankingJudgeFigures) -> Iterator[tuple[str, str]]:
+    """Yield (figure, value) of what is known of a judge."""
+    yield "verdicts", f"{judge.given:,} of {judge.asked:,}"
+    yield "failed", f"{judge.failed:,}"
+    yield "pending", f"{judge.pending:,}"
+    yield "ties", f"{judge.ties:,}"
+    yield "first shown wins", share(judge.first_seat)
+    yield "flips", share(judge.flips)
+    yield "flips if unread", formatting.percent(judge.chance_flips)
+    yield "longer wins", share(judge.longer)
+    yield "own family wins", share(judge.own_family)
+    yield (
+        "cost",
+        _DASH if not judge.asked else formatting.short_cost(judge.cost_usd, judge.unpriced),
+    )
+
+
+def judge_columns(ranking: Ranking) -> list[str]:
+    """Return the figures that some judge has something to say in."""
+    rows = [dict(judge_parts(judge)) for judge in ranking.judges]
+    quiet = dict.fromkeys(("failed", "pending"), "0")
+    quiet |= dict.fromkeys(("flips", "flips if unread", "own family wins"), _DASH)
+    return [name for name in rows[0] if any(row[name] != quiet.get(name) for row in rows)] if rows else []
+
+
+def other_lines(ranking: Ranking) -> Iterator[str]:
+    """Yield what there is to say of cycles and length, then the notes."""
+    cycles = ranking.cycles
+    if cycles is not None and cycles.triples:
+        yield (
+            f"Cycles (one answer beats a second, that a third, and that the first): {cycles.count:,} of "
+            f"{formatting.count(cycles.triples, 'triple')} of answers; {cycles.expected:,.1f} are expected "
+            "from the points."
+        )
+    if ranking.length is not None:
+        found = ranking.length
+        known = found.low is not None and found.high is not None
+        figures = f" ({found.low:+,.0f} {_DASH} {found.high:+,.0f})" * known
+        yield (
+            f"Points are at equal length. An answer twice as long gains {found.points:+,.0f}{figures} points "
+            "with the judges."
+        )
+    yield from ranking.notes
