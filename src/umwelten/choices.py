@@ -13,8 +13,8 @@ ProgressStyle = Literal["auto", "rich", "plain", "json", "none"]
 RayEnv = Literal["none", "pip"]
 """How the workers of a Ray cluster get umwelten: it is installed there, or Ray installs this version."""
 
-InputSource = Literal["files", "rows", "answers"]
-"""What an input is: a file, a row of a table, an answer of another evaluation."""
+InputSource = Literal["files", "rows", "answers", "pairs"]
+"""What an input is: a file, a row of a table, an answer of another evaluation, or two of them in an order."""
 
 RowRule = Literal[1, 2]
 """How the rows of a table are read, and what of a row is part of a call's identity.

@@ -254,7 +254,7 @@ class FoundInput(FrozenStruct):
     """An input as a scan finds it. `stamp` changes whenever its bytes may have changed.
 
     `part` is the part of the file at `path` that it is: "" the whole file, "row …" a row of a table,
-    "answer …" an answer of another evaluation; its reader parses the rest.
+    "answer …" an answer of another evaluation, "pair …" two of them; its reader parses the rest.
     """
 
     name: str

@@ -199,7 +199,12 @@ def _kinds(plan: Preview) -> str:
     return f": {plan.text_tokens:,} of text, {plan.picture_tokens:,} of images"
 
 
-_INPUTS = {"files": ("files", "file"), "rows": ("rows", "row"), "answers": ("answers", "answer")}
+_INPUTS = {
+    "files": ("files", "file"),
+    "rows": ("rows", "row"),
+    "answers": ("answers", "answer"),
+    "pairs": ("pairs", "pair"),
+}
 """What the inputs of a batch are called, by their source: as a label, and one of them."""
 
 

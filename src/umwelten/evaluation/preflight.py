@@ -40,6 +40,7 @@ PLACEHOLDERS = {
     "files": ("content", "file.name", "file.path"),
     "rows": ("content", "file.name", "file.path"),
     "answers": ("content", "answer", "prompt", "input", "file.name", "file.path"),
+    "pairs": ("content", "first", "second", "prompt", "input", "file.name", "file.path"),
 }
 """The names that a prompt may have in double braces, by source of the inputs; rows add their columns, and
 answers those of the rows that they go back to and `json.…`."""

@@ -42,7 +42,7 @@ _NAMES = ("model", "provider", "prompt", "file")
 _SHOWN = 10
 _MOST_SAMPLED = 1_000
 PART = ANSWER_PART
-_DEEP = "-"
+DEEP = "-"
 """Stands in stamps that cover more than an answer's text."""
 
 Beside = Callable[[str, str], str]
@@ -116,7 +116,7 @@ def read_answer(
     what it was asked. Raises `InputError` if the answer is gone or lacks a field, and what `question` does.
     """
     folder, number = Path(path).parent, int(part.split(" ", 2)[1])
-    with _input_errors():
+    with input_errors():
         answer = stored_answer(folder, number)
     if answer is None:
         raise InputError(
@@ -127,7 +127,7 @@ def read_answer(
     if chained and question is not None:
         asked = question(answer)
         further = {name: _json_value(answer, name) for name in chained if name.startswith(JSON)}
-        digest = _chained_digest(digest, asked, further)
+        digest = chained_digest(digest, asked, further)
         if asked.content is not None:
             further |= {n: text for n, text in asked.content.values.items() if n.startswith(ROW)}
         values |= further
@@ -148,7 +148,7 @@ def _json_value(answer: StoredAnswer, name: str) -> str:
     return as_text(value)
 
 
-def _chained_digest(digest: bytes, question: Question, record: Mapping[str, str]) -> bytes:
+def chained_digest(digest: bytes, question: Question, record: Mapping[str, str]) -> bytes:
     """Return the digest of an answer with what is sent of its record and its question."""
     shown = [question.name, question.prompt if PROMPT in question.names else ""]
     if not {PROMPT, INPUT}.intersection(question.names):
@@ -184,9 +184,7 @@ def _matching_answers(
 
 def _found_input(call: StoredCall, name: str, path: str) -> FoundInput:
     text = call.text or ""
-    return FoundInput(
-        name=name, path=path, size=len(text.encode()), stamp=_text_stamp(text), part=_part(call)
-    )
+    return FoundInput(name=name, path=path, size=len(text.encode()), stamp=text_stamp(text), part=_part(call))
 
 
 def _with_question(
@@ -199,10 +197,10 @@ def _with_question(
     """Return an answer that is sent with what it was asked: its stamp covers that, its size counts it."""
     is_file = INPUT in chained and call.file is not None and not call.part
     size = found.size + (call.input_size if chained else 0) + (prompt_bytes if PROMPT in chained else 0)
-    stamp = _stamp(call.text or "", call.key, call.input_stamp, deep=True)
+    stamp = answer_stamp(call.text or "", call.key, call.input_stamp, deep=True)
     if beside is not None:
         text = beside(call.file or "", call.path)
-        size, stamp = size + len(text.encode()), f"{stamp}{_DEEP}{_text_stamp(text)}"
+        size, stamp = size + len(text.encode()), f"{stamp}{DEEP}{text_stamp(text)}"
     return FoundInput(
         name=found.name,
         path=found.path,
@@ -218,16 +216,18 @@ def _part(call: StoredCall) -> str:
 
 def _is_another(stamp: str, answer: StoredAnswer) -> bool:
     """Return whether a stamp is of another answer. What was sent beside it is not looked at again."""
-    own = _DEEP.join(stamp.split(_DEEP)[:2])
-    return own != _stamp(answer.text, answer.key, answer.stamp, deep=_DEEP in stamp)
+    own = DEEP.join(stamp.split(DEEP)[:2])
+    return own != answer_stamp(answer.text, answer.key, answer.stamp, deep=DEEP in stamp)
 
 
-def _stamp(text: str, key: str, input_stamp: str, *, deep: bool) -> str:
-    more = f"{_DEEP}{_text_stamp(f'{key} {input_stamp}')}" if deep else ""
-    return f"{_text_stamp(text)}{more}"
+def answer_stamp(text: str, key: str, input_stamp: str, *, deep: bool) -> str:
+    """Return the stamp of an answer; `deep`: of its call and its input as well."""
+    more = f"{DEEP}{text_stamp(f'{key} {input_stamp}')}" if deep else ""
+    return f"{text_stamp(text)}{more}"
 
 
-def _text_stamp(text: str) -> str:
+def text_stamp(text: str) -> str:
+    """Return the stamp of a text."""
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -320,7 +320,7 @@ def _namer(reader: Reader) -> Callable[[StoredCall], str]:
         # A file may have the name of another file's repeat, or of another file with a model.
         base += "_" if _REPEAT_END.search(base) else ""
         while base != call.file and has_input(reader.connection, base):
-            base += f"-{_text_stamp(_part(call))}"
+            base += f"-{text_stamp(_part(call))}"
         return base if call.repeat == 1 else f"{base}.r{call.repeat}"
 
     return name
@@ -338,12 +338,13 @@ def _nearest_evaluation(folder: Path) -> str | None:
 @contextmanager
 def _reading(folder: Path) -> Iterator[Reader]:
     """Yield a reader of the evaluation. Its errors are raised as `InputError`."""
-    with _input_errors(), Reader.open(folder) as reader, store_errors(folder):
+    with input_errors(), Reader.open(folder) as reader, store_errors(folder):
         yield reader
 
 
 @contextmanager
-def _input_errors() -> Iterator[None]:
+def input_errors() -> Iterator[None]:
+    """Raise what the store raises as `InputError`."""
     try:
         yield
     except StoreError as error:

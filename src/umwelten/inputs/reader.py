@@ -49,6 +49,7 @@ from umwelten.prompts.template import INPUT, MEMORY, PROMPT, ROW, Template
 from umwelten.providers.capabilities import Capabilities
 from umwelten.store.inputs import original_path
 from umwelten.store.stored_calls import StoredAnswer, stored_answer
+from umwelten.store.stored_pairs import PAIR_PART
 from umwelten.types import Part, RequestSettings, RowUse, Text
 
 __all__ = ["Content", "Converted", "UnsupportedInput", "file_hash", "frame_text", "input_hash", "read"]
@@ -156,15 +157,20 @@ def _read_part(
     sees: Capabilities | None = None,
     pdf: PdfMode = "auto",
 ) -> Content:
-    """Return a row's or an answer's content, as `read` does; `sees` as in `read_question`."""
+    """Return a row's, an answer's or a pair's content, as `read` does; `sees` as in `read_question`."""
     # Imported here because tables and evaluations need modules that files do not.
     if part.startswith("row "):
         from umwelten.inputs.tables.rows import read_row
 
         return read_row(path, name=name, part=part, stamp=stamp, use=use)
+    names, folder = use.chained if use is not None else (), path.parent
+    if part.startswith(PAIR_PART):
+        from umwelten.inputs.pairs import read_pair
+
+        asked_of = partial(read_question, names=names, sees=sees, pdf=pdf)
+        return read_pair(path, name=name, part=part, stamp=stamp, chained=names, question=asked_of)
     from umwelten.inputs.earlier_answers import read_answer
 
-    names, folder = use.chained if use is not None else (), path.parent
     question = partial(read_question, names=names, folder=folder, sees=sees, pdf=pdf)
     return read_answer(path, name=name, part=part, stamp=stamp, chained=names, question=question)
 
@@ -175,7 +181,7 @@ def _read_part(
 # never saw. Files are compared by their bytes, rows by what was sent of them, answers by their stamps.
 
 
-_WHOLE = ("content", "answer")
+_WHOLE = ("content", "answer", "first", "second")
 
 
 def asked(

@@ -9,7 +9,16 @@ import msgspec
 from umwelten.errors import UsageError
 from umwelten.identity import call_key, settings_hash
 from umwelten.prompts.messages import in_one_text, messages_of
-from umwelten.prompts.template import Template, content_text
+from umwelten.prompts.template import (
+    EXPECTED,
+    FIRST,
+    INPUT,
+    PROMPT,
+    ROW,
+    SECOND,
+    Template,
+    content_text,
+)
 from umwelten.prompts.token_estimates import (
     MOST_MEDIA_TOKENS,
     InputSize,
@@ -248,7 +257,7 @@ def is_nameless(prompt: str) -> bool:
 def row_use(settings: RequestSettings, prompt: str) -> RowUse:
     """Return what a prompt with this text uses of a row: the columns it names, or the whole row."""
     template = Template(prompt)
-    if settings.source == "answers":
+    if settings.source in ("answers", "pairs"):
         return RowUse(rule=settings.row_rule, chained=template.chained)
     whole = "content" in template.names or not template.columns
     return RowUse(rule=settings.row_rule, columns=None if whole else template.columns)
@@ -256,12 +265,21 @@ def row_use(settings: RequestSettings, prompt: str) -> RowUse:
 
 def _times(template: Template) -> int:
     """Return how often a prompt inserts its input at most. Two columns are two parts of it."""
+    if FIRST in template.names or SECOND in template.names:
+        return _times_of_pair(template)
     most: dict[str, int] = {}
     for name in template.names:
         kind = name.partition(".")[0]
         if kind != "file":
             most[kind] = max(most.get(kind, 0), template.places.count(name))
     return sum(most.values())
+
+
+def _times_of_pair(template: Template) -> int:
+    """Do as `_times` does for pairs, whose size counts the parts of their placeholders each for itself."""
+    own = max(template.places.count(name) for name in (FIRST, SECOND, EXPECTED))
+    asked = (name for name in template.places if name in (PROMPT, INPUT) or name.startswith(ROW))
+    return max(own, sum(1 for _ in asked))
 
 
 def _counted(turns: tuple[Turn, ...]) -> tuple[int | None, tuple[Turn, ...]]:

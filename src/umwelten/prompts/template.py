@@ -22,12 +22,14 @@ from umwelten.types import Role
 ROW = "row."
 JSON = "json."
 ANSWER = "answer"
+FIRST = "first"
+SECOND = "second"
 PROMPT = "prompt"
 INPUT = "input"
 EXPECTED = "expected"
 MEMORY = "memory"
 
-_TAKEN_FROM_INPUT = ("content", ANSWER, PROMPT, INPUT, EXPECTED)
+_TAKEN_FROM_INPUT = ("content", ANSWER, FIRST, SECOND, PROMPT, INPUT, EXPECTED)
 
 # Blanks, and the invisible signs that copied text brings: soft hyphen, zero widths, joiners, byte order mark.
 _BLANK = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]"
@@ -155,7 +157,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _unknown_placeholder(name: str, names: list[str], place: str, *, rows: bool) -> UsageError:
-    if name == EXPECTED and ANSWER in names:
+    if name == EXPECTED and (ANSWER in names or FIRST in names):
         return UsageError(
             f"{_in_braces(name)} in {place}: nothing says what is expected. Known: {_list_names(names)}",
             Phrase("Give {option:expected=WHERE}; {escape}", escape=_ESCAPE),
@@ -164,6 +166,11 @@ def _unknown_placeholder(name: str, names: list[str], place: str, *, rows: bool)
         return UsageError(
             f"{_in_braces(name)} in {place}: nothing is recalled. Known: {_list_names(names)}",
             Phrase("Give {option:recall=NAME}; {escape}", escape=_ESCAPE),
+        )
+    if FIRST in names and (name == ANSWER or name.startswith(JSON)):
+        return UsageError(
+            f"{_in_braces(name)} in {place}: there are two answers. Known: {_list_names(names)}",
+            Phrase("Write {answers}; {escape}", answers="{{first}} and {{second}}", escape=_ESCAPE),
         )
     if ANSWER not in names and (name in (ANSWER, PROMPT, INPUT, EXPECTED) or name.startswith(JSON)):
         return UsageError(
@@ -175,6 +182,8 @@ def _unknown_placeholder(name: str, names: list[str], place: str, *, rows: bool)
             f"{_in_braces(name)} in {place}: no rows to fill it in from. Known: {_list_names(names)}",
             Phrase("The answers of {option:from_} are not about rows; {escape}", escape=_ESCAPE)
             if ANSWER in names
+            else Phrase("The answers are not about rows; {escape}", escape=_ESCAPE)
+            if FIRST in names
             else Phrase("Give a table with {option:rows}; {escape}", escape=_ESCAPE),
         )
     nearest = _closest(name, names)

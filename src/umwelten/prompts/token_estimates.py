@@ -15,6 +15,10 @@ _MOST_CONTEXT = 2_000_000
 """Tokens: no model has a larger context, whatever a file holds."""
 
 
+_WORDS_BEFORE_SIZE = {"answer": 2, "pair": 3}
+"""Words of a part before the size of the file that is sent with it, by the first of them."""
+
+
 class InputSize(FrozenStruct):
     """How much an input is: a file of so many bytes by its name, and bytes of text beside it."""
 
@@ -26,14 +30,17 @@ class InputSize(FrozenStruct):
 def input_size(source: FoundInput | Input | None) -> InputSize:
     """Return the size of an input. What a row or an answer is called says nothing about what is in it.
 
-    The part of an answer that is sent with the file it is about is `answer CALL BYTES NAME`.
+    The part of an answer that is sent with the file it is about is `answer CALL BYTES NAME`, that of a pair
+    `pair CALL CALL BYTES NAME`.
     """
     if source is None:
         return InputSize()
     if not source.part:
         return InputSize(file_bytes=source.size, name=source.name)
-    if source.part.startswith("answer ") and source.part.count(" ") > 2:
-        _, _, size, name = source.part.split(" ", 3)
+    kind = source.part.partition(" ")[0]
+    before = _WORDS_BEFORE_SIZE.get(kind)
+    if before is not None and source.part.count(" ") > before:
+        size, name = source.part.split(" ", before + 1)[before:]
         return InputSize(file_bytes=int(size), name=name, text_bytes=source.size - int(size))
     return InputSize(text_bytes=source.size)
 

@@ -33,6 +33,10 @@ from umwelten.store.stored_calls import ANSWER_PART
 JUDGE = "judge"
 """The role of an evaluation whose answers are verdicts on those of another one."""
 
+RANK = "rank"
+"""The role of an evaluation whose answers say which of two answers is better. Where these are of several
+evaluations, its `of` is the first of them."""
+
 LEARN, MERGE = "learn", "merge"
 """The roles of evaluations whose answers are facts for a memory store, and of those that say how facts join
 what it knows. They belong to no other evaluation."""

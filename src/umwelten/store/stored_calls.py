@@ -18,7 +18,7 @@ from umwelten.choices import RowRule
 from umwelten.records import Recall
 from umwelten.store.database import folder_errors, open_for_reading
 from umwelten.store.reader import Reader
-from umwelten.store.tables import SUCCEEDED
+from umwelten.store.tables import SUCCEEDED, call_id
 from umwelten.store.views import FROM_CURRENT_ANSWERS
 from umwelten.types import Usage
 
@@ -116,17 +116,19 @@ def _columns(answer: str, *, reasoning: bool) -> str:
     )
 
 
-_JOIN = f"LEFT JOIN answers a ON a.call_id = c.id AND c.status = {SUCCEEDED}"
+WITH_ANSWERS = f"LEFT JOIN answers a ON a.call_id = c.id AND c.status = {SUCCEEDED}"
+"""Follows `current_calls c`, for the columns of their answers."""
+
 _WHOLE = _columns("a", reasoning=True)
-_CALLS = f"SELECT {_WHOLE} FROM current_calls c {_JOIN} WHERE (:status IS NULL OR c.status = :status)"
+_CALLS = f"SELECT {_WHOLE} FROM current_calls c {WITH_ANSWERS} WHERE (:status IS NULL OR c.status = :status)"
 # Reasoning may be many times as long as the answer, and most readers have no use for it.
-_BRIEF_CALLS = f"SELECT {_columns('a', reasoning=False)} FROM current_calls c {_JOIN} ORDER BY c.id"
+_BRIEF_CALLS = f"SELECT {_columns('a', reasoning=False)} FROM current_calls c {WITH_ANSWERS} ORDER BY c.id"
 _ANSWERS = f"SELECT {_columns('c', reasoning=False)} FROM current_answers c WHERE true"
 
 
 def call_rows(reader: Reader) -> Iterator[StoredCall]:
     """Yield all by input, model and repeat, in one statement; without `reasoning`."""
-    return (_made(row) for row in _cursor(reader).execute(_BRIEF_CALLS))
+    return (_made(row) for row in tuple_cursor(reader).execute(_BRIEF_CALLS))
 
 
 def stored_call(reader: Reader, call: int) -> StoredCall | None:
@@ -147,6 +149,13 @@ def stored_answers(reader: Reader) -> Iterator[StoredCall]:
     return _pages(reader, _ANSWERS, {}, 0, -1)
 
 
+def answers_about(reader: Reader, input_id: int) -> list[StoredCall]:
+    """Return the good answers about the input with this number, by model and repeat; without `reasoning`."""
+    ends = (call_id(input_id, 0, 0), call_id(input_id + 1, 0, 0))
+    query = f"{_ANSWERS} AND c.id >= ? AND c.id < ? ORDER BY c.id"
+    return [_made(row) for row in tuple_cursor(reader).execute(query, ends).fetchall()]
+
+
 class ScorableAnswer(msgspec.Struct, frozen=True, array_like=True):
     """A good answer, and what tells whether its input is still what was sent.
 
@@ -163,7 +172,7 @@ def scorable_answers(reader: Reader) -> Iterator[ScorableAnswer]:
     """Yield the good answers by input, model and repeat, page by page; without `reasoning`."""
     query = f"""SELECT c.key, c.content, (SELECT stamp FROM inputs i WHERE i.id = c.input_id),
         {_columns("c", reasoning=False)} FROM current_answers c WHERE c.id > ? ORDER BY c.id LIMIT {PAGE}"""
-    cursor, last = _cursor(reader), -1
+    cursor, last = tuple_cursor(reader), -1
     while rows := cursor.execute(query, (last,)).fetchall():
         for key, content, stamp, *columns in rows:
             yield ScorableAnswer(call=_made(tuple(columns)), key=key, content=content, stamp=stamp)
@@ -174,7 +183,7 @@ def scorable_answer(reader: Reader, call: int) -> ScorableAnswer | None:
     """Return the good answer to the call with this number, `None` if it has none."""
     query = f"""SELECT c.key, c.content, (SELECT stamp FROM inputs i WHERE i.id = c.input_id),
         {_columns("c", reasoning=False)} FROM current_answers c WHERE c.id = ?"""
-    row = _cursor(reader).execute(query, (call,)).fetchone()
+    row = tuple_cursor(reader).execute(query, (call,)).fetchone()
     if row is None:
         return None
     return ScorableAnswer(call=_made(tuple(row[3:])), key=row[0], content=row[1], stamp=row[2])
@@ -208,8 +217,8 @@ def verdict_calls(reader: Reader) -> Iterator[VerdictCall]:
         c.repeat, c.status, a.text, a.data, a.marks, c.error_kind,
         (SELECT t.error_code FROM attempts t WHERE t.call_id = c.id ORDER BY t.id DESC LIMIT 1),
         c.error_message, c.cost_nusd
-        FROM current_calls c {_JOIN} WHERE c.part LIKE '{ANSWER_PART}%' ORDER BY judged, c.id"""
-    return (msgspec.convert(tuple(row), VerdictCall) for row in _cursor(reader).execute(query))
+        FROM current_calls c {WITH_ANSWERS} WHERE c.part LIKE '{ANSWER_PART}%' ORDER BY judged, c.id"""
+    return (msgspec.convert(tuple(row), VerdictCall) for row in tuple_cursor(reader).execute(query))
 
 
 def input_named(reader: Reader, name: str) -> tuple[str, str, str] | None:
@@ -308,13 +317,13 @@ class Arrivals:
     """The calls in the order in which they were committed: earlier runs' answers, then those of this run."""
 
     QUERY = f"""SELECT t.id, {_WHOLE}
-        FROM attempts t CROSS JOIN current_calls c ON c.id = t.call_id {_JOIN}
+        FROM attempts t CROSS JOIN current_calls c ON c.id = t.call_id {WITH_ANSWERS}
         WHERE t.id > ? AND (c.status = {SUCCEEDED} OR c.run_id = ?)
         AND t.id = (SELECT max(l.id) FROM attempts l WHERE l.call_id = t.call_id)
         ORDER BY t.id LIMIT {PAGE}"""
 
     # What was taken over has no attempts, and was there before the run began.
-    REUSED = f"""SELECT c.id, {_WHOLE} FROM current_calls c {_JOIN}
+    REUSED = f"""SELECT c.id, {_WHOLE} FROM current_calls c {WITH_ANSWERS}
         WHERE c.id > ? AND c.attempts = 0 AND c.status = {SUCCEEDED} ORDER BY c.id LIMIT {PAGE}"""
 
     def __init__(self, reader: Reader) -> None:
@@ -340,8 +349,8 @@ def _made(row: tuple[object, ...]) -> StoredCall:
     return msgspec.convert(row, StoredCall)
 
 
-def _cursor(reader: Reader) -> sqlite3.Cursor:
-    # As tuples, which make values in less time than rows do that know their columns' names.
+def tuple_cursor(reader: Reader) -> sqlite3.Cursor:
+    """Return a cursor whose rows are tuples, of which values are made in less time."""
     cursor = reader.connection.cursor()
     cursor.row_factory = None
     return cursor
@@ -351,7 +360,7 @@ def _pages(
     reader: Reader, head: str, values: Mapping[str, object], start: int, limit: int
 ) -> Iterator[StoredCall]:
     query = f"{head} AND c.id > :last ORDER BY c.id LIMIT :size OFFSET :offset"
-    cursor, last, offset = _cursor(reader), -1, start
+    cursor, last, offset = tuple_cursor(reader), -1, start
     while limit:
         size = PAGE if limit < 0 else min(PAGE, limit)
         page = {**values, "last": last, "size": size, "offset": offset}
