@@ -59,8 +59,8 @@ class GateResult(FrozenStruct):
     models: tuple[GateValue, ...]
 
 
-class _Found(FrozenStruct):
-    """A value and what it can come to, at least and at most."""
+class Found(FrozenStruct):
+    """A value and what it can come to, at least and at most; None is what cannot be known."""
 
     value: float | None
     least: float | None
@@ -77,24 +77,31 @@ def gate_results(
 
 
 def _result(gate: Gate, columns: Sequence[GateColumn], level: float) -> GateResult:
-    values = tuple(
-        _value(gate, column, level) for column in columns if gate.model in (None, column.name.model)
-    )
+    asked = [column for column in columns if gate.model in (None, column.name.model)]
+    return gate_result(gate, [(column.name, _found(gate, column, level)) for column in asked])
+
+
+def gate_result(gate: Gate, found: Sequence[tuple[ColumnName, Found]]) -> GateResult:
+    """Return what a gate comes to, from what was found in each column that it is about."""
+    values = tuple(_value(gate, name, one) for name, one in found)
     outcomes = {value.outcome for value in values}
     outcome: Outcome = "met" if outcomes == {"met"} else "undecided"
     return GateResult(gate=gate.text, outcome="missed" if "missed" in outcomes else outcome, models=values)
 
 
-def _value(gate: Gate, column: GateColumn, level: float) -> GateValue:
-    found = _of_all(gate.name, column) if gate.figure is None else _of_scorer(gate, column, level)
+def _found(gate: Gate, column: GateColumn, level: float) -> Found:
+    return found_of_all(gate.name, column) if gate.figure is None else _of_scorer(gate, column, level)
+
+
+def _value(gate: Gate, name: ColumnName, found: Found) -> GateValue:
     outcome: Outcome = "undecided"
     if found.least is not None and found.most is not None:
         holds = {_holds(gate, found.least), _holds(gate, found.most)}
         if len(holds) == 1:
             outcome = "met" if holds.pop() else "missed"
     return GateValue(
-        model=column.name.model,
-        prompt=column.name.prompt,
+        model=name.model,
+        prompt=name.prompt,
         value=found.value,
         low=found.low,
         high=found.high,
@@ -108,10 +115,10 @@ def _holds(gate: Gate, value: float) -> bool:
     return distance >= -_ROUNDING if gate.operator in (">=", "<=") else distance > _ROUNDING
 
 
-def _of_scorer(gate: Gate, column: GateColumn, level: float) -> _Found:
+def _of_scorer(gate: Gate, column: GateColumn, level: float) -> Found:
     scores = column.scores.get(gate.name)
     if scores is None or gate.figure is None:
-        return _Found(value=None, least=None, most=None)
+        return Found(value=None, least=None, most=None)
     found = estimate(scores, gate.figure, gate.k, level=level)
     if gate.sure:
         ends = [
@@ -124,18 +131,19 @@ def _of_scorer(gate: Gate, column: GateColumn, level: float) -> _Found:
         least, most = (min(known), max(known)) if len(known) == 2 else (None, None)
     else:
         least, most = bounds(scores, gate.figure, gate.k) or (None, None)
-    return _Found(value=found.mean, least=least, most=most, low=found.low, high=found.high)
+    return Found(value=found.mean, least=least, most=most, low=found.low, high=found.high)
 
 
-def _of_all(name: str, column: GateColumn) -> _Found:
+def found_of_all(name: str, column: GateColumn) -> Found:
+    """Return what a metric of no scorer, such as "answered", comes to in a column."""
     if name == "cost_usd":
         known = not (column.unpriced or column.pending)
         most = column.cost_usd if known else math.inf
-        return _Found(value=column.cost_usd if known else None, least=column.cost_usd, most=most)
+        return Found(value=column.cost_usd if known else None, least=column.cost_usd, most=most)
     if name == "p95_s":
         if column.pending or column.p95_s is None:  # what has not ended may be slower, or faster
-            return _Found(value=column.p95_s, least=0.0, most=math.inf)
-        return _Found(value=column.p95_s, least=column.p95_s, most=column.p95_s)
+            return Found(value=column.p95_s, least=0.0, most=math.inf)
+        return Found(value=column.p95_s, least=column.p95_s, most=column.p95_s)
     if name == "answered":
         return _share(column.succeeded, column.pending, column.planned)
     found = [_scored(scores) for scorer, scores in column.scores.items() if scorer != TOTAL]
@@ -143,21 +151,21 @@ def _of_all(name: str, column: GateColumn) -> _Found:
         (share.least, share.most) for share in found if share.least is not None and share.most is not None
     ]
     if not ends:
-        return _Found(value=None, least=None, most=None)
+        return Found(value=None, least=None, most=None)
     least, most = (min(each) for each in zip(*ends, strict=True))
-    return _Found(value=least, least=least, most=most)
+    return Found(value=least, least=least, most=most)
 
 
-def _scored(scores: Column) -> _Found:
+def _scored(scores: Column) -> Found:
     unscored = scores.unscored()
     scored = sum(scores.scored)
     return _share(scored, unscored.get("pending", 0), scored + sum(unscored.values()))
 
 
-def _share(number: int, pending: int, of: int) -> _Found:
+def _share(number: int, pending: int, of: int) -> Found:
     if not of:
-        return _Found(value=None, least=None, most=None)
-    return _Found(value=number / of, least=number / of, most=(number + pending) / of)
+        return Found(value=None, least=None, most=None)
+    return Found(value=number / of, least=number / of, most=(number + pending) / of)
 
 
 def exit_status(

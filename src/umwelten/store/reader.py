@@ -7,10 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from umwelten.errors import StoreError
 from umwelten.phrases import Phrase
 from umwelten.records import StoredSpec
-from umwelten.store.database import folder_errors, open_for_reading
+from umwelten.store.database import NeverStarted, folder_errors, open_for_reading
 from umwelten.store.settings import read_settings
 from umwelten.store.views import create_current_views
 
@@ -33,7 +32,7 @@ class Reader:
             try:
                 spec = read_settings(connection)
                 if spec is None:
-                    raise StoreError(
+                    raise NeverStarted(
                         f"the evaluation in {folder} was never started", Phrase("run it with {option:resume}")
                     )
                 create_current_views(connection)

@@ -50,7 +50,7 @@ def score_lines(overview: ScoreOverview, width: int = 80) -> Iterator[str]:
     if overview.gates:
         yield ""
         for gate in overview.gates:
-            yield from _gate(gate)
+            yield from gate_lines(gate)
 
 
 def share(value: float | None) -> str:
@@ -109,13 +109,14 @@ def _table(title: str, figures: Mapping[ColumnName, ScoreFigures], width: int) -
     first = max(12, min(widths[0], width - rest))
     for row, name in zip([[title, *head], *rows], [None, *figures], strict=True):
         texts = (text.rjust(size) for text, size in zip(row[1:], widths[1:], strict=True))
-        yield "  ".join([_fit(row[0], first).ljust(first), *texts]).rstrip()
+        yield "  ".join([fit(row[0], first).ljust(first), *texts]).rstrip()
         text = None if name is None else unscored_text(figures[name])
         if text is not None:
             yield from wrap(text, width, initial_indent="  ", subsequent_indent="  ")
 
 
-def _fit(text: str, width: int) -> str:
+def fit(text: str, width: int) -> str:
+    """Return the text, cut in its middle if it is wider."""
     if len(text) <= width:
         return text
     tail = width - width // 2
@@ -183,7 +184,8 @@ def _differences(rows: Sequence[ScoreDifference], width: int) -> Iterator[str]:
             yield from wrap(text, width, initial_indent="  ", subsequent_indent="  ")
 
 
-def _gate(gate: GateResult) -> Iterator[str]:
+def gate_lines(gate: GateResult) -> Iterator[str]:
+    """Yield what a gate came to, and where it is not met."""
     yield f"gate {gate.gate}: {gate.outcome}"
     for value in gate.models:
         if value.outcome != "met":

@@ -1,0 +1,290 @@
+"""The leaderboard of a suite, from the stored evaluations of its tasks alone.
+
+The value of a task is its total, or what its only scorer with a weight says. A model and prompt is a row; a
+task with one prompt alone counts for each prompt that a model has in other tasks.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from umwelten.report import stats
+from umwelten.report.queries import overviews
+from umwelten.report.queries.score_columns import TOTAL, column_names, score_columns
+from umwelten.scoring.columns import Column, ColumnName
+from umwelten.scoring.figures import bounds, estimate
+from umwelten.scoring.gate_outcomes import GateColumn, GateResult, gate_results
+from umwelten.scoring.gates import Gate
+from umwelten.scoring.leaderboard import Leaderboard, LeaderboardRow, LeaderboardTask, TaskGate, TaskValue
+from umwelten.scoring.leaderboard_figures import NOTHING, SuiteColumn, suite_gate_result, weighted_mean
+from umwelten.statistics import Estimate
+from umwelten.store.database import NeverStarted, has_database
+from umwelten.store.reader import Reader
+from umwelten.store.scores.reader import ScoreReader
+from umwelten.store.tables import SUCCEEDED
+from umwelten.types import FrozenStruct
+
+
+class _Asked(FrozenStruct):
+    """What a task holds of one model and prompt. `total` is None where nothing says its value."""
+
+    value: TaskValue
+    found: Estimate
+    total: Column | None
+    gated: GateColumn
+    times: array[float]
+
+
+class _Task(FrozenStruct):
+    task: LeaderboardTask
+    asked: Mapping[ColumnName, _Asked] = {}
+    notes: tuple[str, ...] = ()
+
+    def of(self, name: ColumnName) -> _Asked | None:
+        """What it holds of a row."""
+        return self.asked.get(name) or self.asked.get(ColumnName(model=name.model))
+
+
+def leaderboard(
+    output_dir: Path,
+    suite: str,
+    tasks: Sequence[LeaderboardTask],
+    gates: Sequence[Gate] = (),
+    *,
+    level: float = 0.95,
+) -> Leaderboard:
+    """Return the board of a suite. Of `tasks`, only `name`, `id` and `weight` are read.
+
+    A task that was not begun, or never scored, is on the board without values. `gates` must have been
+    checked. Raises StoreError for an evaluation that cannot be read.
+    """
+    found = [_task(output_dir / task.id, task, level) for task in tasks]
+    names = _names(found)
+    rows = [_row(name, found) for name in names]
+    columns = [_suite_column(name, found) for name in names]
+    notes = [note for task in found for note in task.notes]
+    if tasks and not any(task.weight > 0 for task in tasks):
+        notes.append("no task has a weight, so there is no mean")
+    return Leaderboard(
+        suite=suite,
+        tasks=tuple(one.task for one in found),
+        rows=tuple(sorted(rows, key=_order)),
+        gates=tuple(
+            TaskGate(task=gate.task, result=_gate_result(gate, found, columns, level)) for gate in gates
+        ),
+        level=level,
+        notes=(*notes, *_shared(found, names)),
+    )
+
+
+def _order(row: LeaderboardRow) -> tuple[bool, float]:
+    """Those with a mean first, best first; others, and those of equal mean, as they were asked for."""
+    return row.mean is None, -(row.mean or 0.0)
+
+
+# --- tasks ---------------------------------------------------------------------------------------
+
+
+def _task(folder: Path, task: LeaderboardTask, level: float) -> _Task:
+    """What is stored of a task."""
+    task = LeaderboardTask(name=task.name, id=task.id, weight=task.weight, state="not_begun")
+    not_begun = _Task(task=task, notes=(f"task {task.name} was not begun",))
+    if not has_database(folder):
+        return not_begun
+    try:
+        with (
+            Reader.open(folder) as reader,
+            overviews.snapshot(reader),
+            ScoreReader.open(folder) as scores,
+            scores.snapshot(),
+        ):
+            return _read(reader, scores, task, level)
+    except NeverStarted:  # by a run that was killed as it began
+        return not_begun
+
+
+def _read(reader: Reader, scores: ScoreReader, task: LeaderboardTask, level: float) -> _Task:
+    scorers = scores.scorers()
+    by_scorer = score_columns(reader, scores).by_scorer if scorers else {}
+    weighted = [scorer.name for scorer in scorers if scorer.weight > 0]
+    leading = TOTAL if TOTAL in by_scorer else weighted[0] if weighted else None
+    judged = _judged(scores)
+    usd, unpriced = judged or (None, 0)
+    notes = [] if scorers else [f"task {task.name} was never scored"]
+    if scorers and leading is None:
+        notes.append(f"task {task.name} has no value: none of its scorers is part of the total")
+    return _Task(
+        task=msgspec.structs.replace(
+            task,
+            scorers=tuple(scorer.name for scorer in scorers),
+            judged_usd=usd,
+            judged_unpriced=unpriced,
+            state="unscored" if leading is None else "scored",
+        ),
+        asked=dict(_asked(reader, by_scorer, leading, level)),
+        notes=tuple(notes),
+    )
+
+
+def _judged(scores: ScoreReader) -> tuple[float | None, int] | None:
+    """What the judges of a task cost, and the calls of unknown cost; None: it has none."""
+    kept = scores.settings().get("judges") or {}
+    found = [kept[scorer.name] for scorer in scores.scorers() if scorer.judge and scorer.name in kept]
+    if not found:
+        return None
+    known = [one["cost_nusd"] for one in found if one["cost_nusd"] is not None]
+    return stats.usd(sum(known) if known else None), sum(one["unpriced"] for one in found)
+
+
+def _asked(
+    reader: Reader, by_scorer: Mapping[str, Mapping[ColumnName, Column]], leading: str | None, level: float
+) -> Iterator[tuple[ColumnName, _Asked]]:
+    connection = reader.connection
+    sums, planned = overviews.call_sums(connection), overviews.calls_per_model(connection)
+    names = column_names(reader)
+    times = _times(reader, names)
+    for number, name in names.items():
+        scores = {scorer: row[name] for scorer, row in by_scorer.items()}
+        total = None if leading is None else scores[leading]
+        found = NOTHING if total is None else estimate(total, level=level)
+        value = _value(sums.get(number, overviews.Sums()), planned, times[number], total, found)
+        gated = GateColumn(
+            name=name,
+            scores=scores if total is None else scores | {TOTAL: total},
+            planned=planned,
+            succeeded=value.succeeded,
+            pending=value.pending,
+            cost_usd=value.cost_usd or 0.0,
+            unpriced=value.unpriced,
+            p95_s=_percentile(times[number], 95),
+        )
+        yield name, _Asked(value=value, found=found, total=total, gated=gated, times=times[number])
+
+
+def _value(
+    sums: overviews.Sums, planned: int, times: Sequence[float], total: Column | None, found: Estimate
+) -> TaskValue:
+    cost = overviews.cost_of(sums)
+    return TaskValue(
+        mean=found.mean,
+        low=found.low,
+        high=found.high,
+        se=found.se,
+        files=found.files,
+        scored=0 if total is None else sum(total.scored),
+        planned=planned,
+        succeeded=sums.succeeded,
+        failed=sums.failed,
+        pending=max(planned - sums.succeeded - sums.failed, 0),
+        cost_usd=cost.total_usd,
+        unpriced=cost.unpriced_calls,
+        p50_s=_percentile(times, 50),
+        unscored={} if total is None else total.unscored(),
+        bounds=None if total is None else bounds(total),
+    )
+
+
+def _times(reader: Reader, names: Mapping[int, ColumnName]) -> dict[int, array[float]]:
+    """The response times of each model's answers in seconds, in order."""
+    times = {number: array("d") for number in names}
+    for number, time in reader.connection.execute(
+        f"""SELECT model_id, response_s FROM current_calls WHERE status = {SUCCEEDED}
+        AND response_s IS NOT NULL ORDER BY response_s"""
+    ):
+        times[number].append(time)
+    return times
+
+
+def _percentile(times: Sequence[float], percent: int) -> float | None:
+    return stats.rounded(times[stats.rank(percent, len(times))]) if times else None
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+def _names(tasks: Sequence[_Task]) -> list[ColumnName]:
+    """The rows: models in the order of the tasks; one with prompts that have names has no other row."""
+    names = list(dict.fromkeys(name for task in tasks for name in task.asked))
+    several = {name.model for name in names if name.prompt is not None}
+    return [name for name in names if name.prompt is not None or name.model not in several]
+
+
+def _shared(tasks: Sequence[_Task], names: Sequence[ColumnName]) -> Iterator[str]:
+    """The tasks with one prompt whose values count for each prompt of a model."""
+    rows = set(names)
+    for task in tasks:
+        if any(name not in rows for name in task.asked):
+            yield f"task {task.task.name} has one prompt: its values count for each prompt of a model"
+
+
+def _row(name: ColumnName, tasks: Sequence[_Task]) -> LeaderboardRow:
+    asked = {task.task.name: (task.task.weight, task.of(name)) for task in tasks}
+    there = [one for _, one in asked.values() if one is not None]
+    mean = weighted_mean((weight, None if one is None else one.found) for weight, one in asked.values())
+    costs = [one.value.cost_usd for one in there if one.value.cost_usd is not None]
+    return LeaderboardRow(
+        model=name.model,
+        prompt=name.prompt,
+        tasks={task: one.value for task, (_, one) in asked.items() if one is not None},
+        missing=tuple(task for task, (_, one) in asked.items() if one is None or one.value.mean is None),
+        mean=mean.mean,
+        low=mean.low,
+        high=mean.high,
+        se=mean.se,
+        cost_usd=_usd(costs),
+        unpriced=sum(one.value.unpriced for one in there),
+        p50_s=_percentile(_merged(there), 50),
+    )
+
+
+def _usd(costs: Sequence[float]) -> float | None:
+    """The sum of costs that are whole numbers of nano-dollars; None without any."""
+    return round(math.fsum(costs), 9) if costs else None
+
+
+def _merged(asked: Sequence[_Asked]) -> Sequence[float]:
+    """The times of the answers to several tasks, in order."""
+    return sorted(time for one in asked for time in one.times)
+
+
+# --- gates ---------------------------------------------------------------------------------------
+
+
+def _suite_column(name: ColumnName, tasks: Sequence[_Task]) -> SuiteColumn:
+    asked = [(task.task, task.of(name)) for task in tasks]
+    there = [(task, one) for task, one in asked if one is not None]
+    gated = [one.gated for _, one in there]
+    return SuiteColumn(
+        name=name,
+        parts=tuple((task.weight, None if one is None else one.total) for task, one in asked),
+        of_all=GateColumn(
+            name=name,
+            scores={
+                f"{task.name}.{scorer}": column
+                for task, one in there
+                for scorer, column in one.gated.scores.items()
+                if scorer != TOTAL
+            },
+            planned=sum(one.planned for one in gated),
+            succeeded=sum(one.succeeded for one in gated),
+            pending=sum(one.pending for one in gated),
+            cost_usd=_usd([one.cost_usd for one in gated]) or 0.0,
+            unpriced=sum(one.unpriced for one in gated),
+            p95_s=_percentile(_merged([one for _, one in there]), 95),
+        ),
+        complete=all(task.state != "not_begun" for task, _ in asked),
+    )
+
+
+def _gate_result(
+    gate: Gate, tasks: Sequence[_Task], columns: Sequence[SuiteColumn], level: float
+) -> GateResult:
+    if gate.task is None:
+        return suite_gate_result(gate, columns, level=level)
+    own = next(task for task in tasks if task.task.name == gate.task)
+    return gate_results([gate], [one.gated for one in own.asked.values()], level=level)[0]
