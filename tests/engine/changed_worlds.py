@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from engine.seeds import named, play_range
 from engine.tool_base import Process
 from engine.tool_worlds import PRICE, Turns, World
 from umwelten.control.lane import Lane
@@ -133,14 +133,10 @@ class ChangedWorld(World):
 
 
 def play(seed: int) -> None:
-    """Play one world; name it where it breaks a promise."""
-    try:
+    """Play one world."""
+    with named(seed):
         ChangedWorld(seed).play()
-    except BaseException as error:
-        error.add_note(f"seed {seed}")
-        raise
 
 
 if __name__ == "__main__":
-    for number in range(int(sys.argv[1]), int(sys.argv[2])):
-        play(number)
+    play_range(play)

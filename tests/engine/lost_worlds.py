@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +11,7 @@ from functools import partial
 import msgspec
 
 from engine.memory import PRICE, Attempts, MemoryStore, Run, Turns, at, model_name, run
+from engine.seeds import named, play_range
 from umwelten.control.lane import Lane
 from umwelten.control.retry import LOST_MOST
 from umwelten.engine.engine import Engine
@@ -195,7 +195,7 @@ class LostWorld:
 
     def check(self) -> None:
         pool, result = self.ran.pool, self.ran.result
-        assert (pool.in_flight, pool._bytes, pool.cap.reserved) == (0, 0, 0)
+        assert (pool.in_flight, pool.slots.bytes, pool.cap.reserved) == (0, 0, 0)
         for lane in pool.lanes:
             self.check_lane(lane)
         attribution = self.ran.engine.attributions()
@@ -247,14 +247,10 @@ class LostWorld:
 
 
 def play(seed: int) -> None:
-    """Play one world; name it where it breaks a promise."""
-    try:
+    """Play one world."""
+    with named(seed):
         LostWorld(seed).play()
-    except BaseException as error:
-        error.add_note(f"seed {seed}")
-        raise
 
 
 if __name__ == "__main__":
-    for number in range(int(sys.argv[1]), int(sys.argv[2])):
-        play(number)
+    play_range(play)

@@ -12,8 +12,9 @@ from umwelten.control.lane import Lane
 from umwelten.control.limit import Limit
 from umwelten.control.pool import Pool
 from umwelten.control.retry import RetryPolicy
-from umwelten.engine.engine import BACKLOG, Engine
+from umwelten.engine.engine import Engine
 from umwelten.engine.interfaces import CallInfo
+from umwelten.engine.ledger import BACKLOG
 from umwelten.events import (
     AttemptFailed,
     CallFailed,

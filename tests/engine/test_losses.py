@@ -116,7 +116,7 @@ def test_losses_of_which_nothing_was_sent_end_no_call() -> None:
     store = MemoryStore(1)
     ran = run(store, in_flight=1, runner=lossy({(0, n): (0.5, None) for n in range(1, 20)}, sent=False))
     assert (ran.result.failed, store.calls()[0].attempts) == (0, 20)
-    assert not ran.engine._lost._attempts, "nothing will be heard of them"
+    assert not ran.engine._settlement.lost._attempts, "nothing will be heard of them"
 
     store = MemoryStore(1)
     runner = lossy({(0, n): (0.5, 0.1) for n in range(1, 20)})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from engine.seeds import named, play_range
 from engine.tool_base import (
     BAD,
     BROKEN,
@@ -365,7 +365,7 @@ class World:
         if self.faults:
             raise self.faults[0]
         assert all(n <= 1 + self.requeued[call] for call, n in process.ended.items())
-        assert self.flying == self.pool.in_flight == self.pool.cap.reserved == self.pool._bytes == 0
+        assert self.flying == self.pool.in_flight == self.pool.cap.reserved == self.pool.slots.bytes == 0
         tools = self.engine._tools
         assert tools is not None and not tools.tasks
         pending = sum(len(self.base.pending(model)) for model in self.base.calls)
@@ -375,7 +375,7 @@ class World:
         failed -= sum(self.requeued.values())
         assert failed == result.failed or process.error is not None
         if not self.pool.closed:
-            assert not self.engine._uncommitted
+            assert not self.engine._ledger.uncommitted
             assert not tools._parked
         if pending > failed and process.error is None:
             assert result.status in (RunStatus.STOPPED, RunStatus.INTERRUPTED), result
@@ -419,14 +419,10 @@ class World:
 
 
 def play(seed: int) -> None:
-    """Play one world; name it where it breaks a promise."""
-    try:
+    """Play one world."""
+    with named(seed):
         World(seed).play()
-    except BaseException as error:
-        error.add_note(f"seed {seed}")
-        raise
 
 
 if __name__ == "__main__":
-    for number in range(int(sys.argv[1]), int(sys.argv[2])):
-        play(number)
+    play_range(play)

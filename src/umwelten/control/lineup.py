@@ -86,6 +86,11 @@ class Lineup:
         for member in route.members:
             self.touch(member)
 
+    def touch_members(self) -> None:
+        """Ask all lanes again."""
+        for member in self.members.values():
+            self.touch(member)
+
     def take_turn(self) -> int:
         """Return a number greater than all before."""
         self._turn += 1

@@ -15,19 +15,15 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
-
 from umwelten.control.attribution import Attribution
 from umwelten.control.hedging import Hedging
 from umwelten.control.lane import Lane
 from umwelten.control.pool import Pool
-from umwelten.control.queues import WINDOW
-from umwelten.control.retry import GiveUp, Park
-from umwelten.control.scheduled_call import ScheduledCall
-from umwelten.control.steps import AttemptVerdict, Lease, Start, WaitUntil
+from umwelten.control.steps import Lease, Start, WaitUntil
 from umwelten.control.stop import ErrorCap, StopReason
 from umwelten.control.waits import Wait, wait_of
 from umwelten.engine.emitter import EventEmitter, lane_views
+from umwelten.engine.ending import Ending
 from umwelten.engine.interfaces import (
     AttemptResult,
     AttemptRunner,
@@ -38,20 +34,18 @@ from umwelten.engine.interfaces import (
     StandbyRunner,
     ToolCaller,
 )
-from umwelten.engine.lost_attempts import LostAttempt, LostAttempts, is_lost
+from umwelten.engine.ledger import Ledger
+from umwelten.engine.settlement import Settlement
 from umwelten.engine.standbys import Standbys
+from umwelten.engine.supply import Estimates, Supply
 from umwelten.engine.tool_steps import ToolSteps
-from umwelten.engine.twins import Attempt, Twins
+from umwelten.engine.twins import Twins
 from umwelten.engine.waits import LOOK_S, WaitReports
 from umwelten.errors import UmweltenError
-from umwelten.events import LaneView, Observer, RunStatus, StopCode, WaitReason
+from umwelten.events import LaneView, Observer, StopCode, WaitReason
 from umwelten.phrases import Wording
-from umwelten.records import AttemptRecord, BegunCall, CallRecord, ChangeRecord, Committable, CostRecord
-from umwelten.types import Call, Continue, Failure, FailureKind, Reply, Timing, ToolStep, Usage
-
-BACKLOG = 250
-"""Ended calls that may wait for their commit; above that no call starts. A kill loses what waits, and it was
-paid for. The store commits every 20 ms: a disk that keeps up never gets here at 2,000 calls a second."""
+from umwelten.records import BegunCall, CallRecord, ChangeRecord, Committable
+from umwelten.types import Call
 
 MOST_AT_ONCE = 50
 """Attempts that start in one pass; then answers that have arrived are handled first. A start takes about
@@ -84,49 +78,60 @@ class Engine:
         tools: ToolCaller | None = None,
         begun: Callable[[Call], BegunCall | None] = lambda call: None,
     ) -> None:
-        self._pool, self._source, self._sink, self._runner = pool, source, sink, runner
+        self._pool, self._sink, self._runner = pool, sink, runner
         self._calls, self._loading = calls, loading
         self.stream = stream
         """Whether calls that start from now on tell of the pieces of their answers."""
         self._emitter = EventEmitter(models=calls.models, pool=pool, submit=sink.submit, observer=observer)
-        self._dice, self._errors = dice, ErrorCap(max_errors)
+        self._ending = Ending(pool, calls.models)
+        self._ledger = Ledger(sink, ErrorCap(max_errors), self._ending.close)
+        self._estimates = Estimates(calls)
         self._twins = Twins(Hedging(hedge)) if hedge else None
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
         self._tasks: dict[asyncio.Task[Any], Lease] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._started_at: float | None = None
-        self._uncommitted = 0
-        self._reason: StopReason | None = None
-        self._interrupted = self._pumping = self._over = False
-        self._cancelled = 0
-        self._again = False
+        self._pumping = self._again = self._over = False
         self._cancelling: set[int] = set()
-        self._superseded: set[asyncio.Task[Any]] = set()
-        self._lost = LostAttempts()
-        self._failing: set[int] = set()
-        self._requeued: set[int] = set()
         self._unix_offset = time.time() - self._loop.time()
         self._waits = WaitReports(pool.lanes, self._wait_of, observer, self._unix_offset)
         self._standbys: Standbys | None = None
         if isinstance(runner, StandbyRunner) and self._twins is None and tools is None:
             self._standbys = Standbys(pool, runner, self._adopt, self._pump, self._abort)
-        self._tools: ToolSteps | None = None
-        if tools is not None:
-            self._tools = ToolSteps(
-                caller=tools,
-                pool=pool,
-                models=calls.models,
-                submit=sink.submit,
-                begun=begun,
-                estimate=self._estimate,
-                on_start=self._count_uncommitted,
-                on_end=self._pump,
-                on_failure=self._record_failure,
-                on_error=self._stop_for_tools,
-                observer=observer,
-                unix_offset=self._unix_offset,
-            )
+        self._tools = None if tools is None else self._tool_steps(tools, begun, observer)
+        self._supply = Supply(pool, source, self._estimates, self._tools)
+        self._settlement = Settlement(
+            pool=pool,
+            calls=calls,
+            sink=sink,
+            ledger=self._ledger,
+            emitter=self._emitter,
+            estimates=self._estimates,
+            twins=self._twins,
+            tools=self._tools,
+            tasks=self._tasks,
+            dice=dice,
+            unix_offset=self._unix_offset,
+        )
+
+    def _tool_steps(
+        self, caller: ToolCaller, begun: Callable[[Call], BegunCall | None], observer: Observer
+    ) -> ToolSteps:
+        return ToolSteps(
+            caller=caller,
+            pool=self._pool,
+            models=self._calls.models,
+            submit=self._sink.submit,
+            begun=begun,
+            estimate=self._estimates.estimate,
+            on_start=self._ledger.count,
+            on_end=self._pump,
+            on_failure=self._ledger.submit,
+            on_error=self._stop_for_tools,
+            observer=observer,
+            unix_offset=self._unix_offset,
+        )
 
     # --- outside ---------------------------------------------------------------------------
 
@@ -148,18 +153,19 @@ class Engine:
                 await asyncio.wait(tasks)
             self._pool.account(self._loop.time())
             self._over = True
+        failed = self._ledger.errors.failed
         return RunResult(
-            status=self._status(),
-            reason=self._reason,
+            status=self._ending.status(failed),
+            reason=self._ending.reason,
             wall_s=self._loop.time() - started_at,
             peak_in_flight=self._pool.peak_in_flight,
-            failed=self._errors.failed,
+            failed=failed,
         )
 
     def stop(self, reason: str, *, interrupted: bool = False, grace_s: float = 10.0) -> None:
         """Start no further attempt; those in flight may finish within the grace, then they are cancelled."""
-        self._interrupted = self._interrupted or interrupted
-        self._close(StopReason(code=StopCode.CALLER, wording=reason))
+        self._ending.interrupted = self._ending.interrupted or interrupted
+        self._ending.close(StopReason(code=StopCode.CALLER, wording=reason))
         if grace_s <= 0:
             self._cancel_all()
         else:
@@ -175,9 +181,8 @@ class Engine:
             for record in records:
                 if isinstance(record, ChangeRecord):
                     continue
-                self._uncommitted -= 1
+                self._ledger.on_commit(record)
                 if isinstance(record, CallRecord):
-                    self._failing.discard(record.call.id)
                     self._emitter.emit_end(record)
                 elif self._tools is not None:
                     self._tools.on_commit(record)
@@ -206,18 +211,17 @@ class Engine:
     def is_quiet(self) -> bool:
         """Whether nothing is in flight, and all that ended is committed."""
         under_way = self._pool.in_flight or self._pool.standing_by
-        return not (under_way or self._uncommitted or self._tool_tasks)
+        return not (under_way or self._ledger.uncommitted or self._tool_tasks)
 
     @property
     def max_errors(self) -> int | None:
         """How many calls may fail before the run ends."""
-        return self._errors.cap
+        return self._ledger.errors.cap
 
     @max_errors.setter
     def max_errors(self, most: int | None) -> None:
-        self._errors.cap = most
-        if (reason := self._errors.reason) is not None:
-            self._close(reason)
+        self._ledger.errors.cap = most
+        self._ledger.check_errors()
 
     def look_again(self) -> None:
         """Start what may start after something was changed in the pool, at once if that is possible."""
@@ -234,29 +238,23 @@ class Engine:
         leases = list(self._tasks.values())
         if self._standbys is not None:
             leases += self._standbys.leases
-        self._pool.set_cost_cap(cap, self._estimate_anew, leases)
+        self._pool.set_cost_cap(cap, self._estimates.renew, leases)
         if self._tools is not None:
             for scheduled in self._tools.parked():
-                self._estimate_anew(scheduled)
+                self._estimates.renew(scheduled)
 
     def is_failing(self, call: int) -> bool:
         """Whether a call was given up that is not known to be committed yet, and no event has told of."""
-        return call in self._failing
+        return self._ledger.is_failing(call)
 
     def requeue(self, calls: Sequence[Call]) -> None:
         """Make calls again that were given up, after those that wait already.
 
         A conversation goes on where it ended, as in another run: what its tools did is not done twice.
         """
-        self._errors.failed -= len(calls)
-        self._requeued.update(call.id for call in calls)
-        by_model: dict[int, list[ScheduledCall]] = {}
-        for call in calls:
-            by_model.setdefault(call.model, []).append(self._schedule(call))
-        for model, scheduled in by_model.items():
-            if self._tools is not None:
-                scheduled = list(filter(self._tools.resume, scheduled))
-            self._pool.put_back(model, scheduled)
+        self._ledger.errors.failed -= len(calls)
+        self._settlement.requeued.update(call.id for call in calls)
+        self._supply.put_back(calls)
 
     def cancel(self, call: int) -> bool:
         """Cancel the attempts of a call that are in flight; it stays pending. False: there are none.
@@ -268,7 +266,7 @@ class Engine:
             return False
         for task in found:
             task.cancel()
-        self._cancelled += call not in self._cancelling
+        self._ending.cancelled += call not in self._cancelling
         self._cancelling.add(call)
         return True
 
@@ -298,32 +296,14 @@ class Engine:
 
         Its attempt is recorded anew. An answer is its call's, unless that has ended or asks something else.
         """
-        lost = self._lost.take(assignment)
+        lost = self._settlement.lost.take(assignment)
         if lost is None or self._over:
             return
         try:
-            self._take_late(lost, result)
+            self._settlement.take_late(lost, result, self._loop.time(), counts=self.is_running)
             self.look_again()
         except Exception as fault:  # noqa: BLE001
             self._abort(fault)
-
-    def _take_late(self, lost: LostAttempt, result: AttemptResult) -> None:
-        lease, scheduled, outcome = lost.lease, lost.lease.scheduled, result.outcome
-        self._pool.correct_cost(scheduled, lost.counted_nusd, lost.result.cost_nusd, result.cost_nusd)
-        scheduled.lost -= is_lost(result)  # nothing was sent, which its worker says only now
-        if isinstance(outcome, ToolStep | Continue):
-            outcome = outcome.reply if isinstance(outcome, ToolStep) else outcome.failure
-        self._submit_attempt(lease, result, outcome, late=True)
-        if isinstance(result.outcome, Reply) and lost.still_asked and self.is_running:
-            now = self._loop.time()
-            for task, other in [pair for pair in self._tasks.items() if pair[1].scheduled is scheduled]:
-                self._supersede(Attempt(other, task), now, result.cost_nusd, late=True)
-            self._pool.withdraw(lease)
-            self._submit_call(lease, result, result.outcome)
-        elif scheduled.recorded and scheduled.call.id not in self._requeued:
-            known, earlier = scheduled.cost_nusd, scheduled.earlier_nusd
-            if known is not None and earlier is not None and result.cost_nusd is not None:
-                self._sink.submit(CostRecord(call=scheduled.call, cost_nusd=known + earlier))
 
     # --- what lanes wait for ---------------------------------------------------------------
 
@@ -336,7 +316,7 @@ class Engine:
     def _wait_of(self, lane: Lane) -> Wait | None:
         if lane.stopped is None and (load := self._loading(lane.name)) is not None:
             return Wait(WaitReason.LOADING, since=load[0], gives_up=load[1])
-        if self._uncommitted >= BACKLOG and not lane.own_in_flight and any(self._pool.queued(lane)):
+        if self._ledger.is_full and not lane.own_in_flight and any(self._pool.queued(lane)):
             return Wait(WaitReason.STORE)
         return wait_of(self._pool, lane)
 
@@ -349,13 +329,13 @@ class Engine:
             problem = f"answers can no longer be stored: {self._sink.error}"
             if self._tools is not None:
                 self._tools.cancel()  # some wait until it is stored that they start
-            self._close(StopReason(code=StopCode.STORE, wording=problem))
+            self._ending.close(StopReason(code=StopCode.STORE, wording=problem))
         self._pumping = True
         try:
             self._start_all()
         except UmweltenError as error:
             # The store or the inputs can't be read: attempts in flight still end, no further one starts.
-            self._close(StopReason(code=StopCode.INPUTS, wording=error.wording))
+            self._ending.close(StopReason(code=StopCode.INPUTS, wording=error.wording))
         except Exception as fault:  # noqa: BLE001
             self._abort(fault)
         finally:
@@ -363,7 +343,7 @@ class Engine:
         if self._again:
             self._again = False
             self._set_timer("pump", self._loop.time(), self._pump)
-        if self._uncommitted and not self._pool.in_flight:
+        if self._ledger.uncommitted and not self._pool.in_flight:
             self._sink.flush_soon()
         self._check_finished()
 
@@ -371,10 +351,11 @@ class Engine:
         if self._twins is not None:
             self._send_again(self._twins)
         for _ in range(MOST_AT_ONCE):
-            if self._uncommitted >= BACKLOG:
+            if self._ledger.is_full:
                 self._look_at_standbys(is_open=False)
                 return
-            self._refill()
+            while self._supply.fetch() and not self._ledger.is_full:
+                pass
             step = self._pool.next(self._loop.time())
             if isinstance(step, Start):
                 self._start(step.lease)
@@ -391,7 +372,7 @@ class Engine:
 
     def _send_again(self, twins: Twins) -> None:
         """Send the calls once more that take unusually long, before others get the slot."""
-        if self._uncommitted >= BACKLOG:
+        if self._ledger.is_full:
             return  # what is committed next looks again
         now, hedging = self._loop.time(), twins.hedging
         for lease in twins.due(now):
@@ -401,53 +382,6 @@ class Engine:
                 hedging.hold_back(now)
         if hedging.wakes < math.inf:
             self._set_timer("hedge", hedging.wakes, self._pump)
-
-    def _refill(self) -> None:
-        while self._fetch() and self._uncommitted < BACKLOG:
-            pass
-
-    @property
-    def _is_full_of_conversations(self) -> bool:
-        """Return whether what models and tools said takes all the memory that calls may."""
-        limit, tools = self._pool.max_bytes, self._tools
-        if tools is None or limit is None or not tools.holds_over(limit):
-            return False
-        return bool(self._pool.in_flight or tools.tasks)
-
-    def _fetch(self) -> bool:
-        """Fetch calls of the models that run low. True if none of a model's may start now: others may."""
-        # Before `lease`: calls that come in between are leased the next time.
-        complete, again = self._source.complete, False
-        if self._is_full_of_conversations:
-            return False
-        if (problem := self._source.problem) is not None:
-            raise problem
-        for model in self._pool.models_to_refill():
-            scheduled = [self._schedule(call) for call in self._source.lease(model, WINDOW)]
-            fetched = len(scheduled)
-            if self._tools is not None:
-                scheduled = list(filter(self._tools.resume, scheduled))
-            self._pool.add_calls(model, scheduled, drained=complete and fetched < WINDOW)
-            again = again or bool(fetched and not scheduled)
-        return again
-
-    def _schedule(self, call: Call) -> ScheduledCall:
-        scheduled = ScheduledCall(call, call.input.size if call.input else 0)
-        self._estimate(scheduled)
-        return scheduled
-
-    def _estimate(self, scheduled: ScheduledCall) -> None:
-        """Set what the call's next request takes."""
-        call, turns = scheduled.call, scheduled.turns
-        scheduled.input_tokens, scheduled.output_tokens = self._calls.tokens(call, turns)
-        scheduled.reserve = self._calls.estimate(call, turns)
-
-    def _estimate_anew(self, scheduled: ScheduledCall) -> None:
-        """Set it under another cap, also for where the call starts over."""
-        self._estimate(scheduled)
-        if scheduled.at_first is not None:
-            size, _, tokens = scheduled.at_first
-            scheduled.at_first = size, self._calls.estimate(scheduled.call, ()), tokens
 
     def _start(self, lease: Lease) -> None:
         on_text = self._emitter.text_callback(lease) if self.stream else None
@@ -475,15 +409,7 @@ class Engine:
         if isinstance(error, Exception):
             self._loop.call_exception_handler({"message": "an attempt raised", "exception": error})
         try:
-            if task in self._superseded:
-                self._superseded.discard(task)  # it is recorded
-            elif error is None and not task.cancelled():
-                self._settle(lease, task.result())
-            else:
-                now = self._loop.time()
-                if self._twins is not None:
-                    self._twins.on_end(lease, now, None, answered=False)
-                self._pool.on_end(lease, None, now, 0.0)
+            self._settlement.on_end(lease, task, self._loop.time())
             if self._standbys is not None:
                 self._follow(self._standbys, lease.lane, task)
             self._pump()
@@ -496,163 +422,10 @@ class Engine:
         if not task.cancelled() and task.exception() is None and (number := task.result().successor):
             standbys.begin(number)
 
-    def _settle(self, lease: Lease, result: AttemptResult) -> None:
-        """Let the pool decide what follows the attempt; record and report it."""
-        result = self._priced(lease, result)
-        now, answered = self._loop.time(), not isinstance(result.outcome, Failure)
-        alone, lost = True, is_lost(result)
-        if self._twins is not None:
-            other, timed = self._twins.other(lease), not (lost or result.away)
-            self._twins.on_end(lease, now, result.cost_nusd, answered=answered, timed=timed)
-            if other is not None and answered:
-                self._supersede(other, now, result.cost_nusd)
-            alone = other is None or answered
-        if answered and result.transit_s and not result.away:
-            lease.lane.note_transit(now - lease.started_at, result.transit_s)
-        verdict = self._pool.on_end(
-            lease,
-            result.outcome,
-            now,
-            self._dice(),
-            result.cost_nusd,
-            alone=alone,
-            away=result.away,
-            sent=result.sent,
-        )
-        if lost:
-            self._lost.add(lease, result, verdict.counted_nusd)
-        if isinstance(result.outcome, Continue):
-            self._estimate(lease.scheduled)
-        step = result.outcome if isinstance(result.outcome, ToolStep) else None
-        if step is None or not isinstance(verdict.decision, Park):
-            self._record(lease, result, verdict)
-        elif self._tools is not None:
-            self._submit_attempt(lease, result, step.reply)
-            self._uncommitted += 1
-            self._tools.on_step(lease, result, step)
-        self._emitter.emit_verdict(lease, verdict, now + self._unix_offset)
-        if not alone and verdict.failure is not None:
-            self._emitter.emit_dropped(lease, verdict.failure, result.cost_nusd)
-
-    def _priced(self, lease: Lease, result: AttemptResult) -> AttemptResult:
-        """Return a result; that of a lost attempt with its cost, where that is nothing anyway."""
-        if not is_lost(result) or result.cost_nusd is not None:
-            return result
-        return replace(result, cost_nusd=self._calls.broken_off(lease.scheduled.call))
-
-    def _supersede(
-        self, attempt: Attempt, now: float, answer_nusd: int | None, *, late: bool = False
-    ) -> None:
-        """Break off the other attempt of a call whose answer cost that. It is stored; it may be charged.
-
-        `late`: the answer is that of an attempt that had been lost.
-        """
-        lease = attempt.lease
-        result = None if attempt.result is None else self._priced(lease, attempt.result)
-        attempt.task.cancel()
-        self._superseded.add(attempt.task)
-        outcome = None if result is None else result.outcome
-        cost = self._calls.broken_off(lease.scheduled.call) if result is None else result.cost_nusd
-        if self._twins is not None:
-            charged = answer_nusd if cost is None else cost
-            self._twins.on_end(lease, now, charged, answered=False, timed=not late)
-        timing = Timing(started_at=lease.started_at + self._unix_offset, latency_s=now - lease.started_at)
-        away, sent = result is not None and result.away, result is None or result.sent
-        verdict = self._pool.on_end(lease, outcome, now, 0.0, cost, alone=False, away=away, sent=sent)
-        if result is not None and is_lost(result):
-            self._lost.add(lease, result, verdict.counted_nusd)
-        failure = outcome if isinstance(outcome, Failure) else _superseded(outcome, late=late)
-        self._sink.submit(
-            AttemptRecord(
-                call=lease.scheduled.call,
-                number=lease.number,
-                outcome=failure,
-                timing=timing if result is None else result.timing,
-                cost_nusd=cost,
-                served_by=lease.lane.name,
-                worker=None if result is None else result.worker,
-            )
-        )
-        self._emitter.emit_verdict(lease, verdict, now + self._unix_offset)
-        self._emitter.emit_dropped(lease, failure, cost, late=late)
-
-    def _record(self, lease: Lease, result: AttemptResult, verdict: AttemptVerdict) -> None:
-        outcome = result.outcome if isinstance(result.outcome, Reply) else verdict.failure
-        assert outcome is not None, "an attempt without a reply has a failure"
-        self._submit_attempt(lease, result, outcome)
-        if isinstance(outcome, Reply) or isinstance(verdict.decision, GiveUp):
-            self._submit_call(lease, result, outcome)
-
-    def _submit_call(self, lease: Lease, result: AttemptResult, outcome: Reply | Failure) -> None:
-        scheduled, failed = lease.scheduled, isinstance(outcome, Failure)
-        scheduled.recorded = True
-        cost, tools = scheduled.cost_nusd, None
-        if self._tools is not None:
-            earlier = self._tools.earlier_nusd(scheduled.call) if scheduled.turns else 0
-            scheduled.earlier_nusd = earlier
-            cost = None if cost is None or earlier is None else cost + earlier
-            outcome, tools = self._tools.finish(scheduled.call, outcome, scheduled.turns)
-        self._uncommitted += 1
-        if failed:
-            self._failing.add(scheduled.call.id)
-        self._sink.submit(
-            CallRecord(
-                call=scheduled.call,
-                key=result.key,
-                content=result.content,
-                kept=result.kept,
-                outcome=outcome,
-                timing=result.timing,
-                attempts=scheduled.attempts,
-                time_s=scheduled.time_s,
-                cost_nusd=cost,
-                served_by=lease.lane.name,
-                tools=tools,
-            )
-        )
-        if failed:
-            self._count_failure()
-
-    def _submit_attempt(
-        self, lease: Lease, result: AttemptResult, outcome: Reply | Failure, *, late: bool = False
-    ) -> None:
-        self._sink.submit(
-            AttemptRecord(
-                call=lease.scheduled.call,
-                number=lease.number,
-                outcome=outcome,
-                timing=result.timing,
-                cost_nusd=result.cost_nusd,
-                served_by=lease.lane.name,
-                step=1 if self._tools is None else result.step,
-                worker=result.worker,
-                late=late,
-            )
-        )
-
-    def _count_uncommitted(self) -> None:
-        self._uncommitted += 1
-
-    def _record_failure(self, record: CallRecord) -> None:
-        """Record a call that its tools ended."""
-        self._uncommitted += 1
-        self._failing.add(record.call.id)
-        self._sink.submit(record)
-        self._count_failure()
-
     def _stop_for_tools(self, why: Wording) -> None:
-        self._close(StopReason(code=StopCode.TOOLS, wording=why))
-
-    def _count_failure(self) -> None:
-        self._errors.failed += 1
-        if (reason := self._errors.reason) is not None:
-            self._close(reason)
+        self._ending.close(StopReason(code=StopCode.TOOLS, wording=why))
 
     # --- the end ---------------------------------------------------------------------------
-
-    def _close(self, reason: StopReason) -> None:
-        self._reason = self._reason or reason
-        self._pool.closed = True
 
     def _abort(self, fault: Exception) -> None:
         """End the run with a fault of ours: nobody else would hear of it, and the run would wait forever."""
@@ -660,7 +433,7 @@ class Engine:
             self._finished.set_exception(fault)
 
     def _check_finished(self) -> None:
-        settled = not self._uncommitted or self._sink.error is not None
+        settled = not self._ledger.uncommitted or self._sink.error is not None
         if self._pool.finished and settled and not self._tool_tasks and not self._finished.done():
             self._finished.set_result(None)
 
@@ -688,29 +461,3 @@ class Engine:
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
-
-    def _status(self) -> RunStatus:
-        if self._interrupted:
-            return RunStatus.INTERRUPTED
-        if self._cancelled and self._reason is None:
-            text = (
-                "1 call was cancelled" if self._cancelled == 1 else f"{self._cancelled} calls were cancelled"
-            )
-            self._reason = StopReason(code=StopCode.CALLER, wording=text)
-        stopped = [lane.name for lane in self._pool.stopped_lanes()]
-        stopped += [str(self._calls.models[model]) for model in self._pool.stopped_models()]
-        self._reason = self._reason or self._pool.cap.reason
-        if self._reason is None and stopped:
-            which = "; ".join(f"{name} is unavailable" for name in stopped)
-            self._reason = StopReason(code=StopCode.UNAVAILABLE, wording=which)
-        if self._pool.closed or stopped or self._cancelled:
-            return RunStatus.STOPPED
-        return RunStatus.FAILED if self._errors.failed else RunStatus.COMPLETE
-
-
-def _superseded(outcome: Reply | Continue | ToolStep | None, *, late: bool) -> Failure:
-    """Return the failure of an attempt whose twin was answered first, with what its own answer used."""
-    usage = Usage() if outcome is None else outcome.usage
-    which = "an attempt that had been lost" if late else "the call's other attempt"
-    message = f"{which} was answered first"
-    return Failure(kind=FailureKind.SUPERSEDED, message=message, retry=False, usage=usage)
