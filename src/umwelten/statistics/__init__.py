@@ -15,22 +15,41 @@ formula and where it is from. Three rules hold for all of them:
 """
 
 from umwelten.statistics.agreement import Kappa, cohens_kappa, krippendorffs_alpha
+from umwelten.statistics.bootstrap import bootstrap_strengths
+from umwelten.statistics.bradley_terry import (
+    Strength,
+    StrengthDifference,
+    Strengths,
+    bradley_terry,
+    clustered_strengths,
+)
+from umwelten.statistics.comparisons import Comparison, Disconnected
 from umwelten.statistics.correlation import spearman
 from umwelten.statistics.intervals import Interval, wilson
 from umwelten.statistics.means import Estimate, clustered_mean, clustered_rate
+from umwelten.statistics.paired_likelihood import CovariateUndetermined
 from umwelten.statistics.paired_tests import Difference, McNemar, holm, mcnemar, paired_difference
 from umwelten.statistics.pass_rates import PassRate, mean_pass_all_k, mean_pass_at_k, pass_all_k, pass_at_k
 from umwelten.statistics.power import detectable_difference, files_needed
 
 __all__ = [
+    "Comparison",
+    "CovariateUndetermined",
     "Difference",
+    "Disconnected",
     "Estimate",
     "Interval",
     "Kappa",
     "McNemar",
     "PassRate",
+    "Strength",
+    "StrengthDifference",
+    "Strengths",
+    "bootstrap_strengths",
+    "bradley_terry",
     "clustered_mean",
     "clustered_rate",
+    "clustered_strengths",
     "cohens_kappa",
     "detectable_difference",
     "files_needed",
