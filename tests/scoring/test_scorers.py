@@ -349,9 +349,10 @@ def test_a_reference_that_cannot_be_used_is_none() -> None:
 
 def test_a_field_of_the_record_is_scored() -> None:
     answer = Answer(text="", record={"lines": [{"total": 12.0, "paid": True}]})
-    found = scorer(type="number", of="lines.0.total", value=12).score(answer, {})
-    assert isinstance(found, Score)
-    assert found.passed
+    for path in ("lines.0.total", "json.lines.0.total"):  # placeholders and filters write `json.`
+        found = scorer(type="number", of=path, value=12).score(answer, {})
+        assert isinstance(found, Score)
+        assert found.passed
     paid = scorer(type="exact", of="lines.0.paid", value=True).score(answer, {})
     assert isinstance(paid, Score)
     assert paid.passed

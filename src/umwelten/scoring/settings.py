@@ -62,6 +62,11 @@ def text(value: Any) -> str:
     raise ValueError("must be a text in quotes")
 
 
+def field_path(value: Any) -> str:
+    """Return the path of a field in a record: `total`, or `json.total` as in placeholders and filters."""
+    return text(text(value).removeprefix("json."))
+
+
 def switch(value: Any) -> bool:
     """Return true or false."""
     if isinstance(value, bool):
@@ -194,7 +199,7 @@ def command(value: Any) -> list[str]:
     raise ValueError('must be a command such as "./check.sh strict", or a list of its words')
 
 
-OF = {"of": Setting(text)}
+OF = {"of": Setting(field_path)}
 SEVERAL = {"several": Setting(text)}
 NOT = {"not": Setting(switch, False)}
 VALUE = {"value": Setting(values)}
