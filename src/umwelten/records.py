@@ -14,6 +14,8 @@ class Derived(FrozenStruct):
     """That an evaluation was made for something else, and for what.
 
     `role` "judge": its calls are verdicts of the scorer `scorer` on the answers of the evaluation `of`.
+    "rank": its calls say which of two answers is better; `of` is the evaluation of the answers, of several
+    the first, and `definition["of"]` are all.
     "learn": its answers are facts for the memory store `of`; "merge": they say how facts that were learnt in
     the evaluation `scorer` join what that store knows. `definition` is what it is made by, as it was written.
     """

@@ -36,6 +36,31 @@ def judge(folder: Path, scorer: str, *, at: Path | None = None) -> Path:
     return where
 
 
+def rank(folder: Path, *others: Path, at: str | None = None) -> Path:
+    """What a judge said of pairs of answers of these evaluations; returns the folder."""
+    where = folder.with_name(at or f"{folder.name}.rank")
+    ids = [each.name for each in (folder, *others)]
+    derived = Derived(role="rank", of=folder.name, scorer="rank", definition={"of": ids})
+    wanted = msgspec.structs.replace(spec(A, source="pairs"), id=where.name, derived=derived)
+    path, found = str(folder / "evaluation.db"), []
+    calls = [number for (number,) in query(folder, "SELECT id FROM calls")]
+    for number in calls:
+        places = [f"{other.name}:{number}" for other in others] or [str(calls[0])]
+        found += [
+            FoundInput(
+                name=f"{number}-{place}", path=path, size=1, stamp="1", part=f"pair {number} {place} 3 b c"
+            )
+            for place in places
+        ]
+    with Store.create(where, wanted) as store:
+        store.set_inputs(found, read_hash=never)
+        answer_all(store)
+    with ScoreStore.open(where) as scores:
+        board = [{"contestant": {"model": "m", "evaluation": name}} for name in ids]
+        scores.write_settings({"ranking": {"id": where.name, "of": ids, "board": board}})
+    return where
+
+
 def score(folder: Path, *scorers: str) -> None:
     """Scores by judges, all the same."""
     with ScoreStore.open(folder) as store:

@@ -14,7 +14,7 @@ from umwelten.errors import EvaluationBusy, UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.store.copying import copy as copy_folder
 from umwelten.store.database import has_database
-from umwelten.store.derived import derived_of, made_from
+from umwelten.store.derived import derived_of, made_from, rankings_of
 from umwelten.store.relocation import rename as rename_folder
 from umwelten.store.relocation import unfinished
 from umwelten.store.removal import Removed, remove, with_derived
@@ -36,7 +36,8 @@ def delete(*, ids: Sequence[str], yes: bool, output_dir: Path | None) -> None:
     if not yes and not _confirm(found):
         click.echo("nothing was deleted", err=True)
         raise click.exceptions.Exit(_UNCHANGED)
-    steps = [name for folder in folders for name in made_from(folder) if name not in ids]
+    going = {folder.name for folder in found}
+    steps = [name for folder in folders for name in made_from(folder) if name not in going]
     with _unless_busy():
         gone = remove(found)
     for removed in gone:
@@ -51,7 +52,8 @@ def rename(*, old: str, new: str, output_dir: Path | None) -> None:
     if not has_database(folder) and unfinished(target) is None:
         _check_there(folder)
     _check_new(folder, target)
-    steps = list(made_from(folder))
+    rewritten = {ranking.name for ranking in rankings_of(folder)}
+    steps = [name for name in made_from(folder) if name not in rewritten]
     with _unless_busy():
         along = rename_folder(folder, target)
     _tell_new(folder, target, along, "renamed to")

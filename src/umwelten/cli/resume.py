@@ -28,8 +28,9 @@ from umwelten.evaluation.run_start import CallSubset
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.evaluation.stored_request import options_of_request, with_kept_texts
 from umwelten.live.launch import is_launched
+from umwelten.phrases import Phrase
 from umwelten.store.database import database
-from umwelten.store.derived import JUDGE, owner, stored_derived
+from umwelten.store.derived import JUDGE, RANK, owner, stored_derived
 from umwelten.text.sanitize import one_line
 
 Choose = Callable[[Evaluation], CallSubset | None]
@@ -101,6 +102,16 @@ def _check_own_evaluation(folder: Path) -> None:
         raise UsageError(
             f"{folder.name!r} is what the judge {derived.scorer!r} says of {whose.name!r}",
             f"It goes on when that is scored again: umwelten eval score {whose.name} …",
+        )
+    if derived.role == RANK:
+        of = [id for id in derived.definition.get("of", ()) if isinstance(id, str)] or [derived.of]
+        raise UsageError(
+            f"{folder.name!r} is a ranking of {', '.join(of)}",
+            Phrase(
+                "It goes on when these are ranked again: umwelten eval rank {of} {option:id={id}} …",
+                of=" ".join(of),
+                id=folder.name,
+            ),
         )
     raise UsageError(
         f"{folder.name!r} was made for the memory store {derived.of!r}",

@@ -33,7 +33,7 @@ from umwelten.providers.protocol import Endpoint, Vendor
 from umwelten.providers.shutdowns import shutdown_notes
 from umwelten.providers.wires import capabilities_of, check_model_name
 from umwelten.store.database import has_database
-from umwelten.store.derived import JUDGE, stored_derived
+from umwelten.store.derived import JUDGE, RANK, stored_derived
 from umwelten.types import FrozenStruct, ModelRef, Part
 
 PLACEHOLDERS = {
@@ -117,6 +117,16 @@ def _check_role(spec: EvaluationSpec, folder: Path) -> None:
         derived = stored_derived(folder)
     except StoreError:
         return  # what is wrong with it shows where it is opened
+    if derived is not None and derived.role == RANK:
+        raise UsageError(
+            f"{folder.name!r} is a ranking of {derived.of!r}",
+            Phrase(
+                "Use another {option:id}. It goes on with umwelten eval rank; to remove it: "
+                "umwelten eval delete {id}",
+                id=folder.name,
+            ),
+            argument="id",
+        )
     if derived is not None and derived.role != JUDGE:
         raise UsageError(
             f"{folder.name!r} holds what was learnt for the memory store {derived.of!r}",

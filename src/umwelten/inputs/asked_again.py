@@ -9,7 +9,7 @@ from umwelten.identity import input_part
 from umwelten.inputs.content import Content, InputChanged, Question, unframe_text
 from umwelten.inputs.questions import question_values
 from umwelten.inputs.reader import read_question
-from umwelten.prompts.template import INPUT, PROMPT, ROW, Template, content_text
+from umwelten.prompts.template import FIRST, INPUT, PROMPT, ROW, SECOND, Template, content_text
 from umwelten.providers.capabilities import Capabilities
 from umwelten.store.asked import NOT_KEPT, Asked, AskedSource
 from umwelten.store.contents import SentMedia
@@ -63,6 +63,8 @@ def _asked(answer: StoredAnswer, question: Question, prompt: str, note: str) -> 
         memory=content.values.get("memory"),
         media=tuple(_medium(answer, part) for part in content.parts if isinstance(part, Media)),
         note=note,
+        first=content.values.get(FIRST),
+        second=content.values.get(SECOND),
     )
 
 

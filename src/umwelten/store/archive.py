@@ -256,7 +256,7 @@ def _settle(stage: Path, output_dir: Path, heads: Sequence[str], name: str | Non
         whose = owner(folder)
         if whose is not None and whose not in folders:
             raise StoreError(
-                f"{folder.name!r} judges the answers of {whose.name!r}, which is not in the file",
+                f"{folder.name!r} holds what judges said of {whose.name!r}, which is not in the file",
                 "Nothing was taken in: it would belong to the evaluation here that is called so.",
             )
         _lead_to_kept_inputs(folder, output_dir / folder.name)

@@ -48,8 +48,9 @@ class Asked(FrozenStruct):
 
     `parts` are the texts of the user's message as sent, in order; media came before them. Where the prompt
     has several messages, the first part has all of them, each after its role. `input_text` is the
-    text of the file that it was about, `row` the row, `answer` an earlier answer, `memory` what was recalled:
-    `None` where there was none. `note` says more of the source, for people.
+    text of the file that it was about, `row` the row, `answer` an earlier answer, `first` and `second` those
+    of a pair, `memory` what was recalled: `None` where there was none. `note` says more of the source, for
+    people.
     """
 
     source: AskedSource
@@ -60,6 +61,8 @@ class Asked(FrozenStruct):
     memory: str | None = None
     media: tuple[SentMedia, ...] = ()
     note: str = ""
+    first: str | None = None
+    second: str | None = None
 
     @property
     def text(self) -> str | None:
@@ -123,6 +126,8 @@ class AskedReader:
             answer=self._optional(about.answer),
             memory=self._optional(about.memory),
             media=question.media,
+            first=self._optional(about.first),
+            second=self._optional(about.second),
         )
 
     def row(self, call: int) -> dict[str, Any] | None:

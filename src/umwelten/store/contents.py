@@ -60,7 +60,7 @@ NO_ROW = msgspec.Raw()
 
 
 class KeptInput(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a question was about: the text of a file as it was converted, a row, or an earlier answer.
+    """What a question was about: the text of a file as it was converted, a row, an earlier answer or two.
 
     `row` is the row's JSON object, or `["…"]` with the hash of its text. Where `long` has a column, the row
     has null in its place, and the value is the text with that hash. `memory` is what was recalled.
@@ -71,6 +71,8 @@ class KeptInput(msgspec.Struct, frozen=True, omit_defaults=True):
     long: dict[str, str] = {}
     answer: Piece | None = None
     memory: Piece | None = None
+    first: Piece | None = None
+    second: Piece | None = None
 
 
 class KeptQuestion(msgspec.Struct, frozen=True, omit_defaults=True):

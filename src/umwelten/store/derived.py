@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,10 @@ from umwelten.store.database import (
 )
 from umwelten.store.folder_lock import FolderLock, lock
 from umwelten.store.inputs import original_path
+from umwelten.store.like_pattern import literal
 from umwelten.store.scores.tables import SCORES
 from umwelten.store.stored_calls import ANSWER_PART
+from umwelten.store.stored_pairs import PAIR_PART, answer_places
 
 JUDGE = "judge"
 """The role of an evaluation whose answers are verdicts on those of another one."""
@@ -68,12 +70,29 @@ def owner(folder: Path, derived: Derived | None = None) -> Path | None:
             derived = stored_derived(folder)
         except StoreError:
             return None
+    if derived is None or derived.role not in (JUDGE, RANK):
+        return None
     name, _, scorer = folder.name.rpartition(".")
-    if derived is None or derived.role != JUDGE or not name or scorer != derived.scorer:
-        return None
-    if derived.of != name and _is_there(folder.parent, derived.of):
-        return None
-    return folder.with_name(name)
+    is_there = _is_there(folder.parent, derived.of)
+    if name and scorer == derived.scorer and (derived.of == name or not is_there):
+        return folder.with_name(name)
+    # A ranking may be called anything. Two of them must not belong to each other, whatever is stored.
+    if derived.role == RANK and is_there and _is_own(folder.with_name(derived.of)):
+        return folder.with_name(derived.of)
+    return None
+
+
+def _is_own(folder: Path) -> bool:
+    try:
+        return stored_derived(folder) is None
+    except StoreError:
+        return False
+
+
+def goes_along(folder: Path) -> bool:
+    """Return whether an evaluation is renamed, copied and removed with the one that it belongs to."""
+    whose = owner(folder)
+    return whose is not None and folder.name.startswith(f"{whose.name}.")
 
 
 def _is_there(output_dir: Path, name: str) -> bool:
@@ -93,17 +112,47 @@ def derived_of(folder: Path) -> list[Path]:
 
 
 def made_from(folder: Path) -> Iterator[str]:
-    """Yield the ids of the evaluations of their own whose inputs are answers of that in a folder."""
+    """Yield the ids of evaluations that are made from answers of that in a folder and do not go along."""
+    along = set(derived_of(folder))
     for other in evaluations(folder.parent):
+        if other in along:
+            continue
         try:
             with folder_errors(other), closing(open_for_reading(other)) as connection:
-                row = connection.execute("SELECT path, part FROM inputs WHERE active LIMIT 1").fetchone()
+                is_made = _is_made_from(connection, folder)
         except (StoreError, *VALUE_ERRORS):
             continue
-        if row is None or not str(row[1]).startswith(ANSWER_PART) or owner(other) is not None:
-            continue
-        if is_same_place(Path(original_path(row[0])).parent, folder):
+        if is_made:
             yield other.name
+
+
+def _is_made_from(connection: sqlite3.Connection, folder: Path) -> bool:
+    row = connection.execute("SELECT path, part FROM inputs WHERE active LIMIT 1").fetchone()
+    if row is None or not str(row[1]).startswith((ANSWER_PART, PAIR_PART)):
+        return False
+    place = Path(original_path(row[0])).parent
+    if is_same_place(place, folder):
+        return True
+    return is_same_place(place.with_name(folder.name), folder) and _names_pairs_of(connection, folder.name)
+
+
+def _names_pairs_of(connection: sqlite3.Connection, name: str) -> bool:
+    """Return whether inputs are pairs with answers of that evaluation, where it is not the path's own."""
+    query = r"SELECT part FROM inputs WHERE active AND part LIKE ? ESCAPE '\'"
+    for (part,) in connection.execute(query, (f"{PAIR_PART}%{literal(name)}:%",)):
+        with suppress(ValueError):
+            if name in (place.evaluation for place in answer_places(part)):
+                return True
+    return False
+
+
+def rankings_of(folder: Path) -> Iterator[Path]:
+    """Yield the folders of the rankings that stay where they are and say something of that evaluation."""
+    for name in made_from(folder):
+        other = folder.with_name(name)
+        derived = stored_derived(other)
+        if derived is not None and derived.role == RANK:
+            yield other
 
 
 def is_same_place(one: Path, other: Path) -> bool:

@@ -34,12 +34,22 @@ from umwelten.store.database import (
     store_errors,
     transaction,
 )
-from umwelten.store.derived import DatabaseErrors, derived_of, is_same_place, locked, owner
+from umwelten.store.derived import (
+    DatabaseErrors,
+    derived_of,
+    goes_along,
+    is_same_place,
+    locked,
+    owner,
+    rankings_of,
+)
 from umwelten.store.inputs import original_path, storable_path
 from umwelten.store.kept_inputs import INPUTS
+from umwelten.store.renamed_answers import rename_in_pairs, rename_in_ranking, renamed_derived
 from umwelten.store.rows import json_text
 from umwelten.store.scores.tables import SCORES
 from umwelten.store.stored_calls import ANSWER_PART
+from umwelten.store.stored_pairs import PAIR_PART
 from umwelten.types import FrozenStruct
 
 JOURNAL = "evaluation.moving"
@@ -83,10 +93,11 @@ def rename(folder: Path, target: Path) -> list[str]:
         endings = endings_of(folder)
         half = Relocation(what="rename", source=folder.name, target=target.name, endings=endings)
         _refuse_existing(target.parent, half)
+    rankings = list(rankings_of(folder))
     there = [folder.with_name(name) for name in (*half.names, *half.names.values())]
-    with locked(each for each in there if has_database(each)) as held:
+    with locked([*(each for each in there if has_database(each)), *rankings]) as held:
         _release_for_windows(held)
-        carry_out(half, folder.parent, folder.parent)
+        carry_out(half, folder.parent, folder.parent, rankings)
     return [name for name in half.names.values() if name != target.name]
 
 
@@ -114,10 +125,10 @@ def endings_of(folder: Path) -> tuple[str, ...]:
 
 def refuse_derived(folder: Path) -> None:
     """Raise UsageError for an evaluation that belongs to another one, which is there."""
-    found = owner(folder)
+    found = owner(folder) if goes_along(folder) else None
     if found is not None and has_database(found):
         raise UsageError(
-            f"{folder.name!r} holds what a judge said of {found.name!r}, and goes where that goes",
+            f"{folder.name!r} holds what judges said of {found.name!r}, and goes where that goes",
             f"Take that one: umwelten eval rename {found.name} NEW, or umwelten eval copy {found.name} NEW",
         )
 
@@ -200,17 +211,24 @@ def write_journal(folder: Path, relocation: Relocation) -> None:
 # --- doing it ------------------------------------------------------------------------------------
 
 
-def carry_out(relocation: Relocation, source_dir: Path, target_dir: Path) -> None:
-    """Do what is to be done, from wherever it was left; the locks are held. Raises StoreError."""
+def carry_out(
+    relocation: Relocation, source_dir: Path, target_dir: Path, rankings: Sequence[Path] = ()
+) -> None:
+    """Do what is to be done, from wherever it was left; the locks are held. Raises StoreError.
+
+    `rankings` stay where they are, and say the new names.
+    """
     own = source_dir / relocation.source
     with folder_errors(own):
         if own.is_dir() and relocation.endings:
             write_journal(own, relocation)
         try:
+            for ranking in rankings:
+                rewrite_names(ranking, target_dir, relocation.names)
             _move(relocation, source_dir, target_dir)
         except BaseException:
             with suppress(*DatabaseErrors):
-                _take_back(relocation, source_dir, target_dir)
+                _take_back(relocation, source_dir, target_dir, rankings)
             raise
     (target_dir / relocation.target / JOURNAL).unlink(missing_ok=True)
 
@@ -231,8 +249,11 @@ def _move(relocation: Relocation, source_dir: Path, target_dir: Path) -> None:
         (source_dir / name).rename(target_dir / target)
 
 
-def _take_back(relocation: Relocation, source_dir: Path, target_dir: Path) -> None:
+def _take_back(relocation: Relocation, source_dir: Path, target_dir: Path, rankings: Sequence[Path]) -> None:
     back = {target: name for name, target in relocation.names.items()}
+    for ranking in rankings:
+        with suppress(*DatabaseErrors):
+            rewrite_names(ranking, target_dir, back)
     for target, name in back.items():
         if os.path.lexists(target_dir / target) and not os.path.lexists(source_dir / name):
             (target_dir / target).rename(source_dir / name)
@@ -274,13 +295,14 @@ def _rewrite_evaluation(connection: sqlite3.Connection, output_dir: Path, names:
         return
     options = msgspec.json.decode(row[1], type=dict[str, Any])
     derived = options.get("derived")
-    if isinstance(derived, dict) and derived.get("of") in names:
-        options["derived"] = {**derived, "of": names[derived["of"]]}
+    if isinstance(derived, dict):
+        options["derived"] = renamed_derived(derived, names)
     connection.execute(
         "UPDATE evaluation SET id = ?, options = ?", (names.get(row[0], row[0]), json_text(options))
     )
     for old, new in _moved_paths(connection, output_dir, names):
         connection.execute("UPDATE inputs SET path = ? WHERE path = ?", (new, old))
+    rename_in_pairs(connection, names)
     for old, new in _moved_folders(connection, output_dir, names):
         connection.execute(
             "UPDATE inputs SET path = ? || substr(path, ?) WHERE substr(path, 1, ?) = ?",
@@ -303,7 +325,8 @@ def _moved_folders(
 def _moved_paths(
     connection: sqlite3.Connection, output_dir: Path, names: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    rows = connection.execute(f"SELECT DISTINCT path FROM inputs WHERE part LIKE '{ANSWER_PART}%'").fetchall()
+    kinds = f"part LIKE '{ANSWER_PART}%' OR part LIKE '{PAIR_PART}%'"
+    rows = connection.execute(f"SELECT DISTINCT path FROM inputs WHERE {kinds}").fetchall()
     for (stored,) in rows:
         path = Path(original_path(stored))
         name = path.parent.name
@@ -315,3 +338,4 @@ def _rewrite_scores(connection: sqlite3.Connection, output_dir: Path, names: Map
     for number, judge in connection.execute("SELECT id, judge FROM scorers").fetchall():
         if judge in names:
             connection.execute("UPDATE scorers SET judge = ? WHERE id = ?", (names[judge], number))
+    rename_in_ranking(connection, names)

@@ -264,7 +264,7 @@ def test_what_judges_an_evaluation_that_is_here_already_is_not_taken_in(made, tm
     with zipfile.ZipFile(tmp_path / "good.zip") as old, zipfile.ZipFile(tmp_path / "bad.zip", "w") as new:
         new.writestr("umwelten.json", '{"format": 1, "umwelten": "1", "evaluations": ["moons.polite"]}')
         new.writestr("moons.polite/evaluation.db", old.read("moons.polite/evaluation.db"))
-    with pytest.raises(StoreError, match="judges the answers of 'moons'"):
+    with pytest.raises(StoreError, match="what judges said of 'moons'"):
         archive.take_in(tmp_path / "bad.zip", tmp_path / "output")
     assert list((tmp_path / "output").iterdir()) == []
 

@@ -24,7 +24,8 @@ class AskedDetail(FrozenStruct):
     input is another one now) or "not kept"; `note` says more of it.
 
     `text` is the user's message as it was sent, `input_text` the text of its file, `row` its row,
-    `earlier_answer` the answer that it was about, `memory` what was recalled; null where there is none.
+    `earlier_answer` the answer that it was about, `first_answer` and `second_answer` those of a pair,
+    `memory` what was recalled; null where there is none.
     """
 
     source: str
@@ -35,6 +36,8 @@ class AskedDetail(FrozenStruct):
     earlier_answer: str | None
     memory: str | None
     media: tuple[AskedMedia, ...]
+    first_answer: str | None = None
+    second_answer: str | None = None
 
 
 def asked_detail(asked: Asked) -> AskedDetail:
@@ -51,6 +54,8 @@ def asked_detail(asked: Asked) -> AskedDetail:
             AskedMedia(name=one.name, type=one.mime, size=one.size, hash=one.source, path=path_text(one.path))
             for one in asked.media
         ),
+        first_answer=encodable(asked.first),
+        second_answer=encodable(asked.second),
     )
 
 

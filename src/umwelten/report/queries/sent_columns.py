@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from umwelten.report.columns import ReportColumn
@@ -61,7 +61,7 @@ def sent_calls(reader: Reader) -> Iterator[SentCall]:
 def text_columns(readers: Iterable[Reader], *, full: bool) -> tuple[ReportColumn[SentCall], ...]:
     """Return the columns of texts: earlier answers where there are some, and with `full` all others."""
     sources = {reader.spec().request.source for reader in readers}
-    earlier = (_text("earlier_answer", lambda call: call.asked.answer),) if "answers" in sources else ()
+    earlier = tuple(column for source in sorted(sources) for column in _EARLIER.get(source, ()))
     if not full:
         return earlier
     return (
@@ -77,6 +77,16 @@ def text_columns(readers: Iterable[Reader], *, full: bool) -> tuple[ReportColumn
 
 def _text(name: str, value: Any) -> ReportColumn[SentCall]:
     return ReportColumn(name=name, type=str, value=lambda call: encodable(value(call)))
+
+
+_EARLIER: Mapping[str, tuple[ReportColumn[SentCall], ...]] = {
+    "answers": (_text("earlier_answer", lambda call: call.asked.answer),),
+    "pairs": (
+        _text("first_answer", lambda call: call.asked.first),
+        _text("second_answer", lambda call: call.asked.second),
+    ),
+}
+"""The columns of earlier answers, by source of the inputs."""
 
 
 def row_fields(readers: Sequence[Reader]) -> tuple[Field, ...]:

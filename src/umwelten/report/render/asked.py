@@ -44,6 +44,8 @@ def render_asked(call: CallDetail, out: IO[str], most_lines: int | None, whole: 
     for title, text in (
         ("INPUT", asked.input_text),
         ("EARLIER ANSWER", asked.earlier_answer),
+        ("FIRST ANSWER", asked.first_answer),
+        ("SECOND ANSWER", asked.second_answer),
         ("RECALLED", asked.memory),
     ):
         if text and text not in (asked.text or ""):

@@ -60,10 +60,12 @@ Where the prompt has several messages, "evaluation" has "messages": [{"role", "c
 "prompts" that has several; the texts have all of them, each after its role.
 
 An evaluation of rows has "row": {column: value, …} or null (not kept) in each of its "results", one of
-earlier answers "earlier_answer". A full report has these keys beside:
+earlier answers "earlier_answer", and one of pairs of them "first_answer" and "second_answer". A full report
+has these keys beside:
 
     "results":  [{…, "asked": {"source", "note", "text", "input_text", "row", "earlier_answer", "memory",
-                      "media": [{"name", "type", "size", "hash", "path"}, …]}, "reasoning",
+                      "media": [{"name", "type", "size", "hash", "path"}, …], "first_answer",
+                      "second_answer"}, "reasoning",
                   "failed_attempts": [{"number", "kind", "http_status", "message"}, …]}, …]
 
 where "asked" is what `report.queries.asked_calls` says.
@@ -205,6 +207,9 @@ def _sent(reader: Reader, *, full: bool) -> Iterator[str]:
         more = f',"row":{_dump(encodable(call.row or None))}' if source == "rows" else ""
         if source == "answers":
             more += f',"earlier_answer":{_dump(encodable(call.asked.answer))}'
+        if source == "pairs":
+            first, second = (_dump(encodable(text)) for text in (call.asked.first, call.asked.second))
+            more += f',"first_answer":{first},"second_answer":{second}'
         if full:
             asked, reasoning = asked_detail(call.asked), encodable(call.reasoning)
             more += f',"asked":{_dump(asked)},"reasoning":{_dump(reasoning)}'

@@ -98,7 +98,7 @@ function sent(shown, asked, id) {
     raw(asked.text ?? shown.prompt),
     asked.source === "stored" ? null : element("p", { class: "note" }, SOURCES[asked.source] ?? asked.source, asked.note ? `: ${visible(asked.note)}` : ""),
     media.length ? element("p", { class: "facts" }, `Sent with it: ${media.join(", ")}`) : null,
-    row, one("Input", asked.input_text), one("Earlier answer", asked.earlier_answer), one("Recalled", asked.memory),
+    row, one("Input", asked.input_text), one("Earlier answer", asked.earlier_answer), one("First answer", asked.first_answer), one("Second answer", asked.second_answer), one("Recalled", asked.memory),
     parts.length ? element("p", { class: "facts" }, parts.map(([name, value]) => `${visible(name)} ${visible(value)}`).join(" · ")) : null,
     shown.attachments?.length ? element("p", { class: "facts" }, `Attached: ${shown.attachments.map(visible).join(", ")}`) : null);
 }
