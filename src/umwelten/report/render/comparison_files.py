@@ -70,11 +70,7 @@ def _markdown(found: Comparison, out: TextIO, require_held: bool) -> None:
         f"# {cell(found.new)} against {cell(found.base)}\n\n**{verdict(found)}**, {found.files:,} files"
     )
     out.write(".\n\n")
-    out.writelines(f"- {cell(note, _MOST_TEXT)}\n" for note in found.notes)
-    _table(out, _SCORES, ((cell(row.scorer), cell(row_label(row)), *score_cells(row)) for row in found.rows))
-    lines = [f"{row.scorer}, {row_label(row)}: {note}" for row in found.rows for note in row_notes(row)]
-    lines += [*adjusted_note(found), *left_out_lines(found)]
-    out.writelines(f"- {cell(line, _MOST_TEXT)}\n" for line in lines)
+    write_comparison_table(found, out)
     shown = known(found.measures)
     if shown:
         out.write("\n## Per answer\n\n")
@@ -87,6 +83,15 @@ def _markdown(found: Comparison, out: TextIO, require_held: bool) -> None:
         out.write("\n## Files that changed sides\n\n")
         head = ("Scorer", "Model", "", "Files", "Names")
         _table(out, head, (cells for row in found.rows for cells in _flip_cells(row)))
+
+
+def write_comparison_table(found: Comparison, out: TextIO) -> None:
+    """Write the rows of a comparison as Markdown, with what they leave open."""
+    out.writelines(f"- {cell(note, _MOST_TEXT)}\n" for note in found.notes)
+    _table(out, _SCORES, ((cell(row.scorer), cell(row_label(row)), *score_cells(row)) for row in found.rows))
+    lines = [f"{row.scorer}, {row_label(row)}: {note}" for row in found.rows for note in row_notes(row)]
+    lines += [*adjusted_note(found), *left_out_lines(found)]
+    out.writelines(f"- {cell(line, _MOST_TEXT)}\n" for line in lines)
 
 
 def _flip_cells(row: ComparedModel) -> Iterable[Sequence[str]]:
@@ -116,14 +121,20 @@ def _junit(found: Comparison, out: TextIO, require_held: bool) -> None:
         if state is None:
             out.write("/>\n")
             continue
-        figures = dict(zip(_FIGURES, score_cells(row), strict=True))
-        lines = [f"{title}: {text}" for title, text in figures.items()]
-        lines += [*row_notes(row), *(f"passed, now fails: {file}" for file in row.flips.broke[:MOST_FLIPS])]
-        message = f"{row.outcome}: {figures['base']} is now {figures['new']} (p = {figures['p']})"
-        text = content("\n".join(lines))
+        message, lines = compared_text(row)
+        text = content(lines)
         out.write(f"><{state} type={attribute(row.outcome)} message={attribute(message)}>{text}</{state}>")
         out.write("</testcase>\n")
     out.write("</testsuite>\n</testsuites>\n")
+
+
+def compared_text(row: ComparedModel) -> tuple[str, str]:
+    """Return what a row came to in a line, and all that is known of it."""
+    figures = dict(zip(_FIGURES, score_cells(row), strict=True))
+    lines = [f"{title}: {text}" for title, text in figures.items()]
+    lines += [*row_notes(row), *(f"passed, now fails: {file}" for file in row.flips.broke[:MOST_FLIPS])]
+    message = f"{row.outcome}: {figures['base']} is now {figures['new']} (p = {figures['p']})"
+    return message, "\n".join(lines)
 
 
 def _state(row: ComparedModel, require_held: bool) -> str | None:

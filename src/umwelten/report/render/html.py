@@ -22,22 +22,6 @@ from umwelten.report.render.evaluation_part import ReportSection
 from umwelten.report.render.markup import text
 from umwelten.store.reader import Reader
 
-_HEAD = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="umwelten">
-<link rel="icon" href="data:,">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-"""
-
 
 def render_html(
     readers: Sequence[Reader],
@@ -63,7 +47,7 @@ def render_html(
         style, script = page.style(), page.script()
         title = " · ".join(part.id for part in reports[:3]) + (" …" if len(reports) > 3 else "")
         policy = page.policy(script=script, style=style)
-        out.write(_HEAD.format(policy=policy, title=text(title), style=style))
+        out.write(page.HEAD.format(policy=policy, title=text(title), style=style))
         for section in sections.all_of(reports, vendors, spelling, short=short):
             out.write(section)
         write_data(reports, out, vendors, short=short, text_budget=text_budget)

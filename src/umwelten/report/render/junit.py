@@ -58,18 +58,27 @@ class _Answer(NamedTuple):
 def render_junit(readers: Sequence[Reader], out: TextIO) -> None:
     """Write the suites of all evaluations. Raises UsageError for one that was never scored."""
     with ExitStack() as stack:
-        suites = [suite for reader in readers for suite in _suites(reader, stack)]
-        total = sum((suite.counts for suite in suites), Counter[State]())
-        out.write('<?xml version="1.0" encoding="UTF-8"?>\n')
-        time = sum(suite.time_s for suite in suites)
-        out.write(f"<testsuites{_sums(total)} time={quoteattr(_seconds(time))}>\n")
-        for suite in suites:
-            suite.write(out)
-        out.write("</testsuites>\n")
+        write_suites([suite for reader in readers for suite in _suites(reader, stack)], out)
 
 
-class _Suite:
-    """A suite while its cases are counted."""
+def write_suites(suites: Sequence[JunitSuite], out: TextIO) -> None:
+    """Write suites as a file, with the sums of all."""
+    total = sum((suite.counts for suite in suites), Counter[State]())
+    out.write('<?xml version="1.0" encoding="UTF-8"?>\n')
+    time = sum(suite.time_s for suite in suites)
+    out.write(f"<testsuites{_sums(total)} time={quoteattr(_seconds(time))}>\n")
+    for suite in suites:
+        suite.write(out)
+    out.write("</testsuites>\n")
+
+
+def task_suites(reader: Reader, stack: ExitStack) -> list[JunitSuite]:
+    """Return the suites of one evaluation but for its gates. Raises UsageError: it was never scored."""
+    return list(_suites(reader, stack, gates=False))
+
+
+class JunitSuite:
+    """A suite while its cases are counted. `timestamp` may be empty: it is not known."""
 
     def __init__(self, name: str, classname: str, timestamp: str, stack: ExitStack) -> None:
         self._name, self._timestamp = name, timestamp
@@ -93,13 +102,13 @@ class _Suite:
         """Write the suite with its sums."""
         out.write(f"<testsuite name={attribute(self._name)}{_sums(self.counts)}")
         out.write(f' skipped="{self.counts["skipped"]}" time={quoteattr(_seconds(self.time_s))}')
-        out.write(f" timestamp={attribute(self._timestamp)}>\n")
+        out.write(f" timestamp={attribute(self._timestamp)}>\n" if self._timestamp else ">\n")
         self._cases.seek(0)
         shutil.copyfileobj(self._cases, out)
         out.write("</testsuite>\n")
 
 
-def _suites(reader: Reader, stack: ExitStack) -> Iterator[_Suite]:
+def _suites(reader: Reader, stack: ExitStack, *, gates: bool = True) -> Iterator[JunitSuite]:
     with overviews.snapshot(reader), open_scores(reader) as scores:
         if scores is None:
             id_ = overviews.name(reader)
@@ -110,22 +119,22 @@ def _suites(reader: Reader, stack: ExitStack) -> Iterator[_Suite]:
         overview = overviews.overview(reader)
         id_, began = overview.evaluation.id, overview.evaluation.started_at.partition(".")[0]
         suites = {
-            column: _Suite(f"{id_} {column}", f"{id_}.{column}", began, stack)
+            column: JunitSuite(f"{id_} {column}", f"{id_}.{column}", began, stack)
             for column in column_names(reader).values()
         }
         _add_cases(reader, scores, suites)
         yield from suites.values()
-        if stored_gates(scores.settings()):
-            suite = _Suite(f"{id_} gates", f"{id_}.gates", began, stack)
+        if gates and stored_gates(scores.settings()):
+            suite = JunitSuite(f"{id_} gates", f"{id_}.gates", began, stack)
             for gate in read_overview(reader, scores, overview.models).gates:
-                _add_gate(suite, gate)
+                add_gate(suite, gate)
             yield suite
 
 
 # --- files ---------------------------------------------------------------------------------------
 
 
-def _add_cases(reader: Reader, scores: ScoreReader, suites: Mapping[ColumnName, _Suite]) -> None:
+def _add_cases(reader: Reader, scores: ScoreReader, suites: Mapping[ColumnName, JunitSuite]) -> None:
     """Add a case for each file and model of the plan."""
     rule = msgspec.convert(scores.settings().get("of_repeats", MOST), OfRepeats)
     cases = _Cases(scores, repeats=reader.spec().repeats, rule=rule)
@@ -167,7 +176,7 @@ class _Cases:
     def __init__(self, scores: ScoreReader, *, repeats: int, rule: OfRepeats) -> None:
         self._expected, self._repeats, self._rule = ExpectedValues(scores), repeats, rule
 
-    def add(self, suite: _Suite, file: str, answers: Sequence[_Answer]) -> None:
+    def add(self, suite: JunitSuite, file: str, answers: Sequence[_Answer]) -> None:
         """Add the case of these answers; of the repeats, those that are lacking are pending."""
         states = [_state(answer.scores.values()) for answer in answers]
         pending = max(self._repeats - len(answers), 0)
@@ -253,7 +262,8 @@ def _score_text(score: CallScore) -> str:
 # --- gates ---------------------------------------------------------------------------------------
 
 
-def _add_gate(suite: _Suite, gate: GateResult) -> None:
+def add_gate(suite: JunitSuite, gate: GateResult) -> None:
+    """Add the case of a gate, which is an error where it is undecided."""
     states: Mapping[str, State] = {"met": "passed", "missed": "failure"}
     lines = [
         f"{ColumnName(model=value.model, prompt=value.prompt)}: {gate_value_text(value)}"

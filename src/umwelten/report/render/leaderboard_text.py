@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
@@ -98,13 +99,23 @@ def note_lines(board: Leaderboard) -> Iterator[str]:
         if len(weights) > 1:
             each = ", ".join(f"{task.name} {task.weight:g}" for task in board.tasks)
             yield f"mean by weight: {each}"
-    unpriced = sum(row.unpriced for row in board.rows)
+    _, unpriced = cost_of_all(board)
     if unpriced:
         yield f"the cost of {formatting.count(unpriced, 'call')} is not known"
     judged = judged_text(board)
     if judged is not None:
         yield f"judges: {judged}"
     yield from board.notes
+
+
+def cost_of_all(board: Leaderboard) -> tuple[float | None, int]:
+    """Return what all answers cost in USD, as far as it is known, and how many calls are of unknown cost.
+
+    What counts in several rows is paid once.
+    """
+    values = {id(value): value for row in board.rows for value in row.tasks.values()}.values()
+    known = [value.cost_usd for value in values if value.cost_usd is not None]
+    return (math.fsum(known) if known else None), sum(value.unpriced for value in values)
 
 
 def judged_text(board: Leaderboard) -> str | None:

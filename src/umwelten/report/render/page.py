@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
 
+HEAD = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<meta name="generator" content="umwelten">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+"""
+"""Of every page, up to what is shown."""
 STYLES = ("vendor/uplot.css", "shared/base.css", "page/page.css", "page/scores.css")
 SCRIPTS = (
     "vendor/uplot.js",
@@ -37,9 +54,9 @@ PAGE = (
 LICENCES = "vendor/LICENSES.txt"
 
 
-def style() -> str:
+def style(names: Sequence[str] = STYLES) -> str:
     """The content of the one style element."""
-    return "\n".join(map(_read, STYLES))
+    return "\n".join(map(_read, names))
 
 
 def script() -> str:
@@ -58,10 +75,11 @@ def licences() -> str:
     return _read(LICENCES)
 
 
-def policy(*, script: str, style: str) -> str:
-    """A Content-Security-Policy: this script, this style, pictures inside of the file; no connection."""
+def policy(*, style: str, script: str | None = None) -> str:
+    """A Content-Security-Policy: this script or none, this style, pictures of the file; no connection."""
+    scripts = "" if script is None else f"script-src '{_hash(script)}'; "
     return (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
+        f"default-src 'none'; {scripts}style-src '{_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
 

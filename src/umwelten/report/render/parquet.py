@@ -28,7 +28,7 @@ def render_parquet(
 
     `full` as in `tabular.layout`.
     """
-    pyarrow, parquet = _pyarrow()
+    pyarrow, parquet = parquet_modules()
     shape = tabular.layout(readers, short=short, full=full)
     fields = (*shape.row, *fit_types(shape.fields, readers))
     schema = _schema(pyarrow, shape, fields)
@@ -47,7 +47,7 @@ def render_parquet(
 
 def check_pyarrow() -> None:
     """Raises UsageError, with advice, if Parquet cannot be written here."""
-    _pyarrow()
+    parquet_modules()
 
 
 def _row(row: tuple[object, ...], values: Sequence[object], fields: Sequence[Field]) -> tuple[object, ...]:
@@ -79,7 +79,8 @@ def _arrow(pyarrow: Any, field: Field) -> Any:
     return plain.get(field.type, pyarrow.string())
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def parquet_modules() -> tuple[Any, Any]:
+    """Return `pyarrow` and `pyarrow.parquet`. Raises UsageError, with advice, where they are missing."""
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:

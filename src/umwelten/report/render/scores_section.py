@@ -8,6 +8,7 @@ from umwelten.report.queries.score_columns import TOTAL
 from umwelten.report.queries.score_details import ScoreDetails
 from umwelten.report.queries.score_overview import ScoreOverview
 from umwelten.report.render import judges_section, labels_section
+from umwelten.report.render.interval_drawing import drawn_interval
 from umwelten.report.render.markup import table, text
 from umwelten.report.render.scores_text import (
     difference_text,
@@ -25,8 +26,6 @@ from umwelten.scoring.gate_outcomes import GateResult
 from umwelten.text import formatting
 
 _SIGNS = {"met": "✓", "missed": "✗", "undecided": "?"}
-_WIDTH, _HEIGHT, _MARGIN = 210, 22, 5
-"""Of a drawn interval, in pixels; the margin lets a dot at 0 or 1 stay whole."""
 
 
 def as_html(
@@ -69,7 +68,11 @@ def _figures(
     columns = dict(_columns(list(rows.values())))
     head = ["model", "from 0 to 1", *columns]
     body = [
-        [text(str(column)) + _unscored(row), _drawn(row), *(text(cell(row)) for cell in columns.values())]
+        [
+            text(str(column)) + _unscored(row),
+            drawn_interval(row.mean, row.low, row.high, row.bounds if row.unscored else None),
+            *(text(cell(row)) for cell in columns.values()),
+        ]
         for column, row in rows.items()
     ]
     if no_choice is not None:
@@ -100,29 +103,6 @@ def _unscored(row: ScoreFigures) -> str:
     return "" if words is None else f"<small>{text(words)}</small>"
 
 
-def _drawn(row: ScoreFigures) -> str:
-    """A dot on a bar, the mean and its interval; a bracket as far as unscored answers could move it."""
-    marks = [f'<path class="axis" d="M{_x(0)} 9H{_x(1)}M{_x(0)} 5V13M{_x(0.5)} 6V12M{_x(1)} 5V13"/>']
-    if row.unscored and row.bounds is not None:
-        low, high = row.bounds
-        marks.append(f'<path class="bounds" d="M{_x(low)} 16V20H{_x(high)}V16"/>')
-    if row.low is not None and row.high is not None:
-        width = max(_at(row.high) - _at(row.low), 1)
-        marks.append(f'<rect x="{_x(row.low)}" y="6" width="{width:.1f}" height="6" rx="3"/>')
-    if row.mean is not None:
-        marks.append(f'<circle cx="{_x(row.mean)}" cy="9" r="5"/>')
-    size = f'width="{_WIDTH}" height="{_HEIGHT}"'
-    return f'<svg class="interval" {size} aria-hidden="true">{"".join(marks)}</svg>'
-
-
-def _at(value: float) -> float:
-    return _MARGIN + value * (_WIDTH - 2 * _MARGIN)
-
-
-def _x(value: float) -> str:
-    return f"{_at(value):.1f}"
-
-
 # --- differences and gates -------------------------------------------------------------------------------
 
 
@@ -140,6 +120,11 @@ def _way(row: ScoreDifference) -> str:
 
 
 def _gates(gates: Sequence[GateResult]) -> str:
+    return f"<h3>Gates</h3>\n{gates_list(gates)}"
+
+
+def gates_list(gates: Sequence[GateResult]) -> str:
+    """Return what gates came to as a list: a sign and a word each, and the models where it is not met."""
     items = ""
     for gate in gates:
         others = [value for value in gate.models if value.outcome != "met"]
@@ -153,4 +138,4 @@ def _gates(gates: Sequence[GateResult]) -> str:
             f'<span aria-hidden="true">{_SIGNS[gate.outcome]}</span> {gate.outcome}</span> '
             f"<code>{text(gate.gate)}</code>{f'<ul>{lines}</ul>' if lines else ''}</li>\n"
         )
-    return f'<h3>Gates</h3>\n<ul class="gates">\n{items}</ul>\n'
+    return f'<ul class="gates">\n{items}</ul>\n'
