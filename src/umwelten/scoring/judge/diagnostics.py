@@ -197,9 +197,10 @@ def same_model(judge: str, model: str) -> bool:
     A provider, an owner in front (`openai/gpt-5.4-mini`), a variant behind (`@cool`) and case make no
     difference.
     """
-    return _bare(judge) == _bare(model)
+    return bare_name(judge) == bare_name(model)
 
 
-def _bare(name: str) -> str:
+def bare_name(name: str) -> str:
+    """Return a model's name in lower case, without provider, owner and variant."""
     model = name.partition(":")[2] or name
     return model.rpartition("/")[2].partition("@")[0].casefold()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.types import FrozenStruct
 
+POINTS = 400 / math.log(10)
+"""Points of one unit of log odds."""
 MEAN_POINTS = 1000.0
 """The mean of all strengths, in points. A difference of 400 is odds of ten to one, as on LMArena's board."""
 
