@@ -42,14 +42,17 @@ def evaluate(
     repeats: int = 1,
     prompt: str = PROMPT,
     records_too: bool = False,
+    names: Sequence[str] = (),
 ) -> Path:
     """Make an evaluation of a table's rows; returns its folder.
 
     `answers` names the column that holds the answer of each model `provider:model`; an empty cell is a
-    failed call. With several repeats, the cell is separated by `|`.
+    failed call. With several repeats, the cell is separated by `|`. `names`: of several prompts, all alike.
     """
     models = tuple(ModelRef(*name.split(":", 1)) for name in answers)
-    request = RequestSettings(prompts=(Prompt(name="", text=prompt),), source="rows", row_rule=2)
+    request = RequestSettings(
+        prompts=tuple(Prompt(name, prompt) for name in names or [""]), source="rows", row_rule=2
+    )
     spec = StoredSpec(id=id, kind="batch", models=models, request=request, repeats=repeats)
     with table.open(newline="", encoding="utf-8") as file:
         cells = list(csv.DictReader(file))

@@ -13,12 +13,16 @@ from umwelten.scoring.suite_gates import read_suite_gate
 
 
 def make_task(
-    folder: Path, name: str, answers: Mapping[str, str], *scorers: str | dict[str, object], repeats: int = 1
+    folder: Path,
+    name: str,
+    answers: Mapping[str, str],
+    *scorers: str | dict[str, object],
+    prompts: Sequence[str] = (),
 ) -> None:
     """Make and score the task `nightly.NAME`.
 
     `answers` has a letter a file for each model: r right, w wrong, - a failed call. `scorers`: "right=exact"
-    if there are none; one empty text: it is not scored.
+    if there are none; one empty text: it is not scored. `prompts`: names of several.
     """
     texts = {"r": "yes", "w": "no", "-": ""}
     files = len(next(iter(answers.values())))
@@ -28,7 +32,7 @@ def make_task(
     ]
     path = write_table(folder / f"{name}.csv", table)
     columns = {model: f"c{k}" for k, model in enumerate(answers)}
-    made = evaluate(path, columns, id=f"nightly.{name}", output=folder, repeats=repeats)
+    made = evaluate(path, columns, id=f"nightly.{name}", output=folder, names=prompts)
     if scorers != ("",):
         score(made, *(scorers or ("right=exact",)))
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tests.report.boardkit import board, make_task
 
-from umwelten.report.render.leaderboard_text import leaderboard_lines
+from umwelten.errors import StoreError
+from umwelten.report.render.leaderboard_text import cost_of_all, leaderboard_lines
 from umwelten.scoring.leaderboard import Leaderboard
 
 
@@ -76,6 +77,32 @@ def test_a_task_that_was_not_begun_and_one_that_was_never_scored(two: Path) -> N
     assert "task none was not begun" in lines(empty)
 
 
+@pytest.mark.parametrize(
+    ("gate", "outcome"),
+    [
+        ("answered >= 0.5", "undecided"),
+        ("scored >= 0.1", "undecided"),
+        ("cost_usd <= 1", "undecided"),
+        ("cost_usd <= 0.000000001", "missed"),
+        ("p95_s <= 5", "undecided"),
+    ],
+)
+def test_a_task_that_was_not_begun_leaves_sums_open(two: Path, gate: str, outcome: str) -> None:
+    assert board(two, "capitals", "later", gates=[gate]).gates[0].result.outcome == outcome
+    assert board(two, "capitals", gates=[gate]).gates[0].result.outcome in ("met", "missed")
+
+
+def test_a_database_that_a_kill_left_empty_was_not_begun(two: Path) -> None:
+    folder = two / "nightly.later"
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "evaluation.db")):
+        (folder / "evaluation.db").touch()
+    assert board(two, "later").tasks[0].state == "not_begun"
+    (folder / "evaluation.db").write_bytes(b"damaged" * 1000)
+    with pytest.raises(StoreError):
+        board(two, "later")
+
+
 def test_a_task_without_weight_has_no_part_in_the_mean(two: Path) -> None:
     found = board(two, "capitals", "letters", weights=[1, 0])
     assert found.rows[0].name == "p:c" and found.rows[0].mean == 1
@@ -92,6 +119,21 @@ def test_one_scorer_or_the_total_is_the_value(tmp_path: Path) -> None:
     assert found.tasks[0].scorers == ("right", "long")
     assert [gate.result.outcome for gate in found.gates] == ["met", "missed"]
     assert [gate.result.gate for gate in found.gates] == ["one.total >= 0.5", "two.right >= 0.6"]
+
+
+def test_several_prompts_are_rows_and_one_prompt_counts_for_each(tmp_path: Path) -> None:
+    make_task(tmp_path, "capitals", {"p:a": "rrrw", "p:b": "rrrr"}, prompts=("short", "long"))
+    make_task(tmp_path, "letters", {"p:a": "rw", "p:c": "rr"})
+    found = board(tmp_path, "capitals", "letters", gates=["total >= 0.6 for p:a", "letters.total >= 0.6"])
+    assert [row.name for row in found.rows] == [
+        *("p:a · short", "p:a · long"),
+        *("p:b · short", "p:b · long"),
+        "p:c",
+    ]
+    assert [row.mean for row in found.rows] == [0.625, 0.625, None, None, None]
+    assert [len(gate.result.models) for gate in found.gates] == [2, 2]
+    assert found.notes == ("task letters has one prompt: its values count for each prompt of a model",)
+    assert cost_of_all(found) == (pytest.approx(20 * 5e-9), 0), "what counts twice is paid once"
 
 
 @pytest.mark.parametrize(
