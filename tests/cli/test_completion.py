@@ -188,7 +188,7 @@ HEAVY = {"aiohttp", "asyncio", "email", "genai_prices", "http", "pydantic", "ric
     [
         ("umwelten eval run -m goo", 200_000),
         ("umwelten eval show ", 150_000),
-        ("umwelten eval run --", 56_000),
+        ("umwelten eval run --", 62_000),
     ],
 )
 def test_an_answer_comes_before_anything_large_is_loaded_or_read(

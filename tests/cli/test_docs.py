@@ -138,7 +138,7 @@ def test_the_man_pages_are_without_a_fault() -> None:
 def test_every_flag_of_run_and_batch_may_stand_in_a_profile_and_no_other_name() -> None:
     both = {*flags(ALL["eval run"]), *flags(ALL["eval batch"])}
     named = {flag.removeprefix("--").replace("-", "_") for flag in both if not flag.startswith("--no-")}
-    known = {option.key for option in OPTIONS.values() if option.place != "flag"}
+    known = {option.key for option in OPTIONS.values() if option.place != "flag" and option.only != "rank"}
     assert named - NOT_IN_FILES - {"file", "file_limit"} <= known
     assert known <= named
 

@@ -88,6 +88,7 @@ def sample(option: Option) -> str:
         '"2m"',
         '"2G"',
         "1",
+        "1000",
         '"x"',
         '"ray"',
         "{ openai = 4 }",
@@ -137,10 +138,10 @@ def test_every_option_is_in_the_pages() -> None:
         (DOCS / page).read_text()
         for page in ("commands.md", "man/umwelten-eval-batch.md", "configuration.md")
     )
-    of_score = (DOCS / "man/umwelten-eval-score.md").read_text()
+    own = {name: (DOCS / f"man/umwelten-eval-{name}.md").read_text() for name in ("score", "rank")}
     for option in ALL:
         assert as_flag(option.name) in commands
-        assert as_flag(option.name) in (of_score if option.only == "score" else manual)
+        assert as_flag(option.name) in own.get(option.only or "", manual)
         assert option.place == "flag" or f"`{option.key}`" in configuration, option.key
 
 
@@ -148,7 +149,7 @@ def test_the_shell_completes_the_words_of_a_choice() -> None:
     context = click.Context(evaluations.commands["run"])
     choices = [option for option in ALL if option.type.choices]
     named = {option.name for option in choices}
-    assert named == {"api", "keep_inputs", "pdf", "progress", "ray_env", "texts"}
+    assert named == {"api", "control_for", "keep_inputs", "pdf", "progress", "ray_env", "seats", "texts"}
     for option in choices:
         flag = TableOption(option)
         assert tuple(item.value for item in flag.shell_complete(context, "")) == option.type.choices

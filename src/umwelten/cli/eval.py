@@ -1,4 +1,4 @@
-"""`umwelten eval`: run, batch, resume, retry, score, report, list, show, delete, rename, copy."""
+"""`umwelten eval`: run, batch, resume, retry, score, rank, report, list, show, delete, rename, copy."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ pager = option(
 @click.group("eval", cls=CommandGroup)
 def group() -> None:
     """Run prompts over models and files; list and report the results."""
+
+
+_NO_CONTROL = "Let no other program watch and change the run while it goes on."
 
 
 @group.command("run", cls=SectionedCommand, params=table_options("run"))
@@ -122,6 +125,35 @@ def retry(id_: str | None, kinds: tuple[str, ...], models: tuple[str, ...], **fl
     from umwelten.cli.resume import retry as make_again
 
     make_again(id_, flags, kinds, models)
+
+
+@group.command("rank", cls=SectionedCommand, params=table_options("rank"))
+@option(
+    "-p",
+    "--prompt",
+    metavar="TEXT",
+    help="What judges look at; @FILE reads a file, - reads stdin. {{first}} and {{second}} are the answers.  "
+    "[default: which answer serves the one who asked better]",
+)
+@option("--no-control", "control", flag_value=False, type=bool, default=None, help=_NO_CONTROL)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=completers.ids)
+def rank(ids: tuple[str, ...], prompt: str | None, **flags: Any) -> None:
+    """Rank models by pairs of their answers: a judge says which of two is better, in both orders.
+
+    Prints strengths with intervals, how far ranks can be told apart, and whether the judge can be relied on.
+    Of an evaluation with one model, its prompts are ranked; several ids are evaluations of the same inputs.
+    Repeated, the command asks what is missing.
+
+    \b
+    umwelten eval rank tides --judge openai:gpt-5.4-mini
+    umwelten eval rank letters --judge openai:gpt-5.4-mini --pairs 25% -p "Which reply is more polite?"
+    umwelten eval rank base new --judge anthropic:claude-sonnet-5-5 -i base-new --report board.html
+    umwelten eval rank letters --judge @judges --against ollama:gemma3:12b --control length --dry-run
+    """
+    gc.disable()
+    from umwelten.cli.rank import rank as judge_pairs
+
+    judge_pairs(ids, flags, prompt)
 
 
 @group.command("score", cls=SectionedCommand, params=[*table_options("score")])

@@ -13,7 +13,7 @@ from umwelten.cli.completion import completers
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.single_option import SingleOption, option
 from umwelten.config.declaration import Option, Section
-from umwelten.config.options import OF_LEARN, OF_RESUME, OF_SCORE, OPTIONS
+from umwelten.config.options import OF_LEARN, OF_RANK, OF_RESUME, OF_SCORE, OPTIONS
 from umwelten.phrases import spell
 
 Command = Callable[..., Any]
@@ -104,9 +104,11 @@ def sections(command: click.Command, ctx: click.Context) -> dict[str, list[click
     return {title: some for title, some in of_section.items() if some}
 
 
-def table_options(command: Literal["run", "batch", "score", "learn", "resume"]) -> list[click.Parameter]:
-    """The flags of `eval run`, `eval batch`, `eval score`, `memory learn` or `eval resume`."""
-    some = {"score": OF_SCORE, "learn": OF_LEARN, "resume": OF_RESUME}.get(command)
+def table_options(
+    command: Literal["run", "batch", "score", "rank", "learn", "resume"],
+) -> list[click.Parameter]:
+    """The flags of `eval run`, `eval batch`, `eval score`, `eval rank`, `memory learn` or `eval resume`."""
+    some = {"score": OF_SCORE, "rank": OF_RANK, "learn": OF_LEARN, "resume": OF_RESUME}.get(command)
     if some is not None:
         return [TableOption(option) for name, option in OPTIONS.items() if name in some]
     return [TableOption(option) for option in OPTIONS.values() if option.only in (None, command)]

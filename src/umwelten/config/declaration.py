@@ -50,7 +50,7 @@ class Option:
     aliases: tuple[str, ...] = ()
     negatable: bool = False
     place: Literal["defaults", "profile", "flag"] = "defaults"
-    only: Literal["run", "batch", "score"] | None = None
+    only: Literal["run", "batch", "score", "rank"] | None = None
     writes: bool = False
     in_python: bool = True
 

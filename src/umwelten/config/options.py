@@ -8,12 +8,18 @@ from collections.abc import Iterator, Mapping
 from umwelten.config.declaration import Option, Section
 from umwelten.config.engine_fields import EngineOptions
 from umwelten.config.option_fields import BatchOptions, Question, SharedOptions
+from umwelten.config.rank_fields import RankOptions
 from umwelten.config.terminal_fields import TerminalOptions
 
 
 def _read_declarations() -> Iterator[Option]:
     """The options of all classes, each with its name and where it is to be had."""
-    fields = {**Question.__annotations__, **BatchOptions.__annotations__, **TerminalOptions.__annotations__}
+    fields = {
+        **Question.__annotations__,
+        **BatchOptions.__annotations__,
+        **RankOptions.__annotations__,
+        **TerminalOptions.__annotations__,
+    }
     for name, annotation in fields.items():
         (option,) = annotation.__metadata__
         batch_only = name in BatchOptions.__annotations__ and name not in SharedOptions.__annotations__
@@ -78,6 +84,46 @@ OF_SCORE = (
 )
 """The names of the options that `eval score` has as well."""
 
+OF_RANK = (
+    "judge",
+    "samples",
+    "expected",
+    "temperature",
+    "max_tokens",
+    "top_p",
+    "seed",
+    "params",
+    "variants",
+    *RankOptions.__annotations__,
+    "concurrent",
+    "max_concurrency",
+    "provider_concurrency",
+    "rate",
+    "remember_limits",
+    "share_limits",
+    "timeout_s",
+    "retries",
+    "max_wait_s",
+    *EngineOptions.__annotations__,
+    "max_cost",
+    "max_errors",
+    "dry_run",
+    "estimate",
+    "yes",
+    "keep_inputs",
+    "texts",
+    "id",
+    "overwrite",
+    "output_dir",
+    "report",
+    "json",
+    "progress",
+    "verbose",
+    "debug",
+    "profile",
+)
+"""The names of the options of `eval rank`. Its flag `--control` is another one than that of runs."""
+
 OF_LEARN = (
     "models",
     "temperature",
@@ -134,7 +180,7 @@ def is_about_pace(option: Option) -> bool:
 OF_RESUME = tuple(
     name
     for name, option in OPTIONS.items()
-    if option.only != "score"
+    if option.only not in ("score", "rank")
     and name not in ("profile", "ui")
     and (is_about_pace(option) or name in ("output_dir", "texts"))
 )

@@ -39,8 +39,9 @@ from umwelten.store.stored_pairs import AnswerPlace, answer_places, pair_part
 from umwelten.store.tables import cell_of
 from umwelten.types import FoundInput, FrozenStruct, Text
 
-_KEPT = 4
-"""Inputs whose answers are kept in memory, of each evaluation: pairs come input by input."""
+_KEPT = 10_000
+"""Inputs whose answers' stamps are kept in memory, of each evaluation, some 400 bytes an answer: an even draw
+goes round all inputs again and again."""
 
 _GONE = "gone"
 """The stamp of a pair of which an answer is gone: its calls fail, and say so."""
@@ -69,9 +70,8 @@ def pairs_as_inputs(
 ) -> Inputs:
     """Return pairs of answers as inputs. Places without an evaluation are of the one in `folder`.
 
-    `pairs` returns a new iterator at each call; the answers of an input are read once where its pairs follow
-    each other. `chained` and `beside` are as in `earlier_answers.answers`. Raises `InputError` for a table
-    that can't be read any more, if the prompts name its columns.
+    `pairs` returns a new iterator at each call. `chained` and `beside` are as in `earlier_answers.answers`.
+    Raises `InputError` for a table that can't be read any more, if the prompts name its columns.
     """
     wants_rows = any(name.startswith(ROW) for name in chained) and has_database(folder)
     return Inputs(

@@ -244,6 +244,19 @@ def input_names(reader: Reader) -> Iterator[str]:
         yield row[0]
 
 
+def numbered_inputs(reader: Reader) -> Iterator[tuple[int, str]]:
+    """Yield number and name of the inputs of the latest plan."""
+    query = "SELECT id, name FROM inputs WHERE active AND id > 0 ORDER BY id"
+    return ((row[0], row[1]) for row in reader.connection.execute(query))
+
+
+def costs_by_column(reader: Reader) -> Iterator[tuple[str, str | None, int | None]]:
+    """Yield model, prompt and what all their calls that ended cost, `None` where that of some is unknown."""
+    query = """SELECT model, prompt, CASE WHEN count(cost_nusd) = count(*) THEN sum(cost_nusd) END
+        FROM current_calls GROUP BY model, prompt"""
+    return ((row[0], row[1], row[2]) for row in reader.connection.execute(query))
+
+
 def call_count(reader: Reader, status: int | None = None) -> int:
     """Return how many there are with this status, or of all."""
     query = "SELECT count(*) FROM current_calls WHERE (:status IS NULL OR status = :status)"

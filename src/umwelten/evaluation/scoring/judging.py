@@ -146,14 +146,16 @@ class JudgedBy:
             for question in self.judge.questions
         )
 
-    def _expected(self) -> _Expected | None:
+    def _expected(self) -> ExpectedValues | None:
         """The references that the judge is shown. Errors: `UsageError` where it needs some, and has none."""
         wanted = any("expected" in Template(prompt.text).names for prompt in self._prompts)
         if wanted and self.references is None:
             raise no_references(self.definition.name)
-        return _Expected(self.folder, self.references) if wanted and self.references is not None else None
+        return (
+            ExpectedValues(self.folder, self.references) if wanted and self.references is not None else None
+        )
 
-    def _added(self, expected: _Expected | None) -> AddedValues:
+    def _added(self, expected: ExpectedValues | None) -> AddedValues:
         if expected is None:
             return AddedValues(framed=self._framed)
         # The question is read even where it is not shown: a row that asks another one has another reference.
@@ -254,7 +256,7 @@ def no_references(name: str) -> UsageError:
     )
 
 
-class _Expected:
+class ExpectedValues:
     """The references of answers, by the names of their inputs; reads are in any thread, one at a time."""
 
     def __init__(self, folder: Path, references: References) -> None:

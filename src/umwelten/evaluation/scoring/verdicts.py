@@ -35,7 +35,7 @@ from umwelten.store.stored_calls import (
 from umwelten.types import FrozenStruct
 from umwelten.user_folders import expand_home
 
-_INPUT_CHANGED = "input_changed"
+INPUT_CHANGED = "input_changed"
 """The code of a judge's call that was not made because the answer's input is another one now."""
 
 
@@ -190,7 +190,7 @@ def _ballots(
 
 
 def _input_changed(calls: Sequence[VerdictCall]) -> Unscored | None:
-    changed = next((call for call in calls if call.error_code == _INPUT_CHANGED), None)
+    changed = next((call for call in calls if call.error_code == INPUT_CHANGED), None)
     return None if changed is None else Unscored(kind="input_changed", message=changed.error_message or "")
 
 

@@ -223,8 +223,9 @@ def unscored(row: RankedContestant) -> str:
 
 def difference(pair: RankedPair, ranking: Ranking) -> str:
     """Return the difference of a pair in figures and words, without the names."""
-    known = pair.low is not None and pair.high is not None
-    figures = f"{pair.points:+,.0f} points" + f" ({pair.low:+,.0f} {_DASH} {pair.high:+,.0f})" * known
+    figures = f"{pair.points:+,.0f} points"
+    if pair.low is not None and pair.high is not None:
+        figures += f" ({pair.low:+,.0f} {_DASH} {pair.high:+,.0f})"
     p = "" if pair.p_adjusted is None else f", p = {p_text(pair.p_adjusted)}"
     words = "told apart" if told_apart(pair, ranking) else "cannot be told apart"
     met = (

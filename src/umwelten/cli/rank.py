@@ -1,0 +1,127 @@
+"""`umwelten eval rank`: which answers judges prefer, pair by pair, and how sure the order is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from umwelten.attempts.open_files import raise_file_limit
+from umwelten.cli.dry_run import dry_run
+from umwelten.cli.estimate import check_sample, estimate_first
+from umwelten.cli.flag_names import as_flag
+from umwelten.cli.json_output import print_json
+from umwelten.cli.report import _folders
+from umwelten.cli.runner import EXIT, OutputOptions, closing, leave, run_some
+from umwelten.cli.standard_streams import work_comes_first
+from umwelten.config.endpoints import vendors
+from umwelten.config.settings import Settings, load
+from umwelten.errors import UmweltenError, UsageError
+from umwelten.evaluation.evaluation import Evaluation
+from umwelten.evaluation.ranking.ranking import RankingEvaluation
+from umwelten.phrases import Wording
+from umwelten.report.output_files import check_report_path, write_report
+from umwelten.report.render.ranking_text import ranking_lines
+from umwelten.scoring.ranking.ranking import Ranking
+from umwelten.text import formatting
+from umwelten.text.sanitize import safe
+
+_ANY_WIDTH = 10_000  # where a program reads, names stay whole
+_STATES = {
+    "equal": "of equal answers, which are ties without a call",
+    "no_answer": "without an answer of one of the two",
+    "input_changed": "of answers about another input",
+}
+
+
+def rank(ids: Sequence[str], flags: dict[str, Any], prompt: str | None) -> None:
+    """Check, ask the judges, fit the board, print it, and end the process with the exit status."""
+    settings = load(Path.cwd(), os.environ, profile=flags["profile"]).with_flags(flags, as_flag)
+    if settings.get("dry_run") and settings.get("estimate") is not None:
+        raise UsageError("--dry-run and --estimate exclude each other", "--estimate makes calls.")
+    with settings.concealing():
+        known, notes = vendors(settings), list[Wording](settings.notes)
+        for path in settings.get("report"):
+            check_report_path(path)
+        folders = _folders(settings.get("output_dir"), ids)
+        ranking = RankingEvaluation(folders, settings, known, notes, prompt=prompt, stdin=sys.stdin.read)
+        ranking.check_some()
+        if settings.get("dry_run"):
+            if not settings.get("json"):
+                for line in _drawn(ranking):
+                    click.echo(line)
+            dry_run(ranking.spec, settings, known, notes, as_json=settings.get("json"))
+            return
+        leave(_rank(ranking, settings, notes))
+
+
+def _rank(ranking: RankingEvaluation, settings: Settings, notes: list[Wording]) -> int:
+    look = OutputOptions(
+        progress=settings.get("progress"), verbose=settings.get("verbose"), debug=settings.get("debug")
+    )
+    sample = settings.get("estimate")
+    if sample is not None:
+        check_sample(ranking.spec, sample)
+    raise_file_limit()
+    work_comes_first()
+    evaluation = Evaluation.prepare(ranking.spec, settings, vendors(settings), as_flag)
+    try:
+        click.echo(f"ranking {ranking.id}", err=True)
+        for line in _drawn(ranking):
+            click.echo(line, err=True)
+        status: int | None = None
+        if sample is not None:
+            status = estimate_first(evaluation, look, notes, sample, yes=settings.get("yes"))
+        if status is None:
+            result, tally = run_some(evaluation, look, notes, None)
+            closing(evaluation, tally, look)
+            status = EXIT[result.status]
+    finally:
+        evaluation.close()
+    board = ranking.collect()
+    _show(board, as_json=settings.get("json"))
+    unwritten = _write_reports(ranking.folder, settings)
+    return status or int(bool(board.unscored or board.groups)) or unwritten
+
+
+def _drawn(ranking: RankingEvaluation) -> list[str]:
+    """Return what is compared, in words."""
+    states, plan = ranking.states, ranking.plan
+    drawn, everything = sum(states.values()), plan.all_comparisons
+    of = f" of {everything:,}" if drawn != everything else ""
+    contestants, questions = len(plan.answers.contestants), len(plan.answers.rows)
+    lines = [
+        f"compared {formatting.count(contestants, 'model')} on {formatting.count(questions, 'question')}: "
+        f"{drawn:,}{of} comparisons, "
+        f"{'each in both orders' if plan.choice.seats == 'both' else 'each in one order'}"
+    ]
+    lines += [f"         {states[kind]:,} {words}" for kind, words in _STATES.items() if states[kind]]
+    return lines
+
+
+def _show(board: Ranking, *, as_json: bool) -> None:
+    if as_json:
+        print_json(msgspec.to_builtins(board), compact=True)
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ANY_WIDTH
+    for line in ranking_lines(board, width):
+        click.echo(safe(line))
+    sys.stdout.flush()
+
+
+def _write_reports(folder: Path, settings: Settings) -> int:
+    status = 0
+    for path in settings.get("report"):
+        try:
+            write_report(folder, path, vendors=vendors(settings), spelling=as_flag)
+            click.echo(f"report: {path}", err=True)
+        except UmweltenError as error:
+            click.echo(f"Error: {safe(error.spell(as_flag).message)}", err=True)
+            status = 1
+    return status
