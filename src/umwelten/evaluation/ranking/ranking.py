@@ -222,10 +222,8 @@ class RankingEvaluation:
         defaults: dict[str, Any] = {"max_tokens": MAX_TOKENS}
         if samples == 1:
             defaults["temperature"] = 0.0
-        extra: dict[str, Any] = {}
-        if "params" in settings.given:
-            extra |= settings.get("params")
-        return Parameters(**{**defaults, **given}, extra=extra)
+        extra = dict(settings.get("params")) if "params" in settings.given else {}
+        return Parameters(**(defaults | given), extra=extra)
 
     def _read_references(self, output_dir: Path) -> References | None:
         where = self._settings.get("expected")
