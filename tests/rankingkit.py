@@ -1,108 +1,122 @@
-"""Comparisons as judges would have made them, for tests of rankings."""
+"""Rankings as they would be stored, without a judge."""
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
-from umwelten.scoring.ranking.comparison import Seats, Unit, UnitState, Vote
+import msgspec
+
+from report.making import Done, answer, spec, work
+from umwelten.records import Derived
 from umwelten.scoring.ranking.contestants import Contestant
-from umwelten.scoring.ranking.draw import Row, seat
-from umwelten.scoring.ranking.fit import RankOptions, rank
-from umwelten.scoring.ranking.ranking import Ranking
+from umwelten.scoring.ranking.ranking import RankedContestant, RankedPair, Ranking, RankingJudgeFigures, Share
+from umwelten.store.scores.store import ScoreStore
+from umwelten.types import ModelRef
 
-JUDGE = "p:judge"
-Judging = Callable[[str, Contestant, Contestant], Any]
-"""What a judge says of the answers of two to a question, by seat; None: it fails; "": it is to come."""
+JUDGE = "openai:gpt-5.4-mini"
 
 
-def contestants(*names: str) -> list[Contestant]:
-    return [Contestant(model=f"p:{name}") for name in names]
+def judge(**figures: Any) -> RankingJudgeFigures:
+    """A judge of 120 verdicts that can tell answers apart."""
+    values: dict[str, Any] = {
+        "judge": JUDGE,
+        "asked": 120,
+        "given": 118,
+        "failed": 2,
+        "pending": 0,
+        "ties": 10,
+        "first_seat": Share(0.52, 0.43, 0.61, 56, 108),
+        "flips": Share(0.05, 0.017, 0.137, 3, 60),
+        "chance_flips": 0.5,
+        "longer": Share(0.61, 0.48, 0.73, 31, 51),
+        "cost_usd": 0.0123,
+        "able": True,
+    }
+    return RankingJudgeFigures(**values | figures)
 
 
-def unit(
-    file: str,
-    a: Contestant,
-    b: Contestant,
-    says: Judging,
-    *,
-    judge: str = JUDGE,
-    seats: Seats = "both",
-    lengths: tuple[int, int] = (0, 0),
-    state: UnitState = "judged",
-) -> Unit:
-    """A comparison that a judge was asked about in both orders, or in the one that the hash decides."""
-    row = Row(file=file)
-    votes = []
-    for swapped in (False, True) if seats == "both" else (not seat(row, a, b, "seed"),):
-        winner = says(file, b, a) if swapped else says(file, a, b)
-        votes.append(
-            Vote(judge=judge, sample=1, swapped=swapped, winner=winner or None, failed=winner is None)
-        )
-    return Unit(
-        row=row,
-        a=a,
-        b=b,
-        state=state,
-        votes=tuple(votes) if state == "judged" else (),
-        a_characters=lengths[0],
-        b_characters=lengths[1],
-        cluster=file,
-    )
+def contestant(number: int, points: float, **figures: Any) -> RankedContestant:
+    """A line of a board, by default of the model `p:aNUMBER`, on its own rank."""
+    values: dict[str, Any] = {
+        "contestant": Contestant(f"p:a{number}"),
+        "rank": number,
+        "best_rank": number,
+        "worst_rank": number,
+        "low": points - 40,
+        "high": points + 40,
+        "strength": (points - 1000) / 173.7,
+        "se": 0.1,
+        "chance": 0.5,
+        "win_share": 0.5,
+        "comparisons": 40,
+        "wins": 15,
+        "ties": 10,
+        "losses": 15,
+        "mean_characters": 312.0,
+        "cost_usd": 0.002,
+    }
+    return RankedContestant(points=points, **values | figures)
 
 
-def units(
-    ranked: Sequence[Contestant],
-    files: int,
-    says: Judging,
-    *,
-    seats: Seats = "both",
-    length: Callable[[str, Contestant], int] = lambda file, of: 0,
-) -> list[Unit]:
-    """Every pair on every file."""
+def pairs(board: Sequence[RankedContestant], untold: Sequence[tuple[int, int]] = ()) -> list[RankedPair]:
+    """The differences between all lines; `untold` has the ranks of those that are as good."""
     return [
-        unit(f"f{n}", a, b, says, seats=seats, lengths=(length(f"f{n}", a), length(f"f{n}", b)))
-        for n in range(files)
-        for a, b in combinations(ranked, 2)
+        RankedPair(
+            first=one.contestant,
+            second=two.contestant,
+            points=one.points - two.points,
+            low=one.points - two.points - 60,
+            high=one.points - two.points + 60,
+            p=0.4 if (one.rank, two.rank) in untold else 0.0004,
+            p_adjusted=0.4 if (one.rank, two.rank) in untold else 0.0012,
+            comparisons=20,
+            wins=12,
+            ties=4,
+            losses=4,
+        )
+        for one, two in combinations(board, 2)
     ]
 
 
-def ranking(found: Iterable[Unit], ranked: Sequence[Contestant], **options: Any) -> Ranking:
-    given = list(found)
-    settings = RankOptions(**{"question": "?", "judges": (JUDGE,)} | options)
-    return rank(given, ranked, settings, id="x.rank", of=("x",), all_comparisons=len(given))
+def ranking(*board: RankedContestant, untold: Sequence[tuple[int, int]] = (), **values: Any) -> Ranking:
+    """A ranking of 40 files; without a board one of three contestants, the first two as good."""
+    if not board and "board" not in values:
+        untold = ((1, 2),)
+        board = (
+            contestant(1, 1080, best_rank=1, worst_rank=2, win_share=0.68),
+            contestant(2, 1040, best_rank=1, worst_rank=2, win_share=0.6),
+            contestant(3, 880, win_share=0.22, unscored={"no_answer": 2, "judge_failed": 1}, cost_usd=None),
+        )
+    defaults: dict[str, Any] = {
+        "id": "x.rank",
+        "of": ("x",),
+        "question": "Which answer serves the person who asked better?",
+        "judges": (judge(),),
+        "board": tuple(board),
+        "compared": tuple(pairs(board, untold)),
+        "all_comparisons": 60,
+        "drawn": 60,
+        "judged": 55,
+        "equal": 2,
+        "unscored": {"no_answer": 2, "judge_failed": 1},
+        "files": 40,
+        "clusters": 40,
+    }
+    return Ranking(**defaults | values)
 
 
-def separated(draws: int, bias: float, seats: Seats, *, files: int = 12, always_a: bool = False) -> float:
-    """The share of rankings of 8 equal contestants in which some pair is told apart.
-
-    The judge takes the first answer with odds of e^bias. `always_a`: the same one of two is always first.
-    """
-    dice = random.Random(f"{bias} {seats} {always_a}")
-    p = 1 / (1 + math.exp(-bias))
-    equal = contestants(*"abcdefgh")
-
-    def says(file: str, first: Contestant, second: Contestant) -> str:
-        at_first = dice.random() < p
-        return "first" if at_first else "second"
-
-    found = 0
-    for _ in range(draws):
-        made = units(equal, files, says, seats=seats)
-        if always_a:
-            made = [
-                Unit(
-                    row=each.row, a=each.a, b=each.b, votes=(_unswapped(each.votes[0]),), cluster=each.cluster
-                )
-                for each in made
-            ]
-        board = ranking(made, equal, seats=seats).board
-        found += any(line.best_rank > 1 or line.worst_rank < len(equal) for line in board)
-    return found / draws
-
-
-def _unswapped(vote: Vote) -> Vote:
-    return Vote(judge=vote.judge, sample=vote.sample, swapped=False, winner=vote.winner)
+def store_ranking(output: Path, found: Ranking | None, id: str = "x.rank") -> Path:
+    """Make the evaluation of a ranking with two verdicts; returns its folder."""
+    provider, _, name = JUDGE.partition(":")
+    verdict = answer('{"reason": "It is right.", "winner": "first"}')
+    plan = spec(id=id, models=(ModelRef(provider, name),))
+    derived = Derived(role="rank", of=id.rpartition(".")[0], scorer=id.rpartition(".")[2])
+    plan = msgspec.structs.replace(plan, derived=derived)
+    work(output / id, plan, ["row-1: a, b", "row-1: b, a"], lambda _: Done(verdict, took=0.5, cost=1_000))
+    if found is not None:
+        with ScoreStore.open(output / id) as store:
+            store.write_settings({"ranking": msgspec.to_builtins(found)})
+    return output / id

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rankingkit import JUDGE, contestants, ranking, separated, unit, units
+from comparedkit import JUDGE, contestants, ranking, separated, unit, units
 from umwelten.scoring.judge.makers import maker_of, same_maker
 from umwelten.scoring.ranking.comparison import Unit, Vote
 from umwelten.scoring.ranking.contestants import Contestant
