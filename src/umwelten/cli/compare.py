@@ -48,7 +48,7 @@ def compare_evaluations(
 ) -> None:
     """Compare, print what came out, and end with the exit status."""
     base, new = _names(words, baseline)
-    allowed, renamed = _share(max_drop), _renamed(models)
+    allowed, renamed = share(max_drop), _renamed(models)
     for path in report:
         check_comparison_path(path)
     settings = load(Path.cwd(), os.environ, profile=profile).with_flags({"output_dir": output_dir}, as_flag)
@@ -111,7 +111,7 @@ def _check_file(path: Path) -> None:
         raise InputError(f"there is no file {path}", did_you_mean(near) or None)
 
 
-def _share(text: str | None) -> float:
+def share(text: str | None) -> float:
     """`0.02` or `2%` as a number. Raises `UsageError`."""
     if text is None:
         return 0.0

@@ -49,15 +49,15 @@ def dry_run(
     notes: Sequence[Wording],
     *,
     as_json: bool,
-) -> None:
-    """Print the plan on stdout, as JSON if asked for, and notes on stderr."""
+) -> Preview:
+    """Print the plan on stdout, as JSON if asked for, and notes on stderr; returns the plan."""
     plan = preview(spec, settings, vendors, at=time.time())
     texts = text_file_note(spec, settings, plan.calls)
     for note in (*notes, *([] if texts is None else [texts])):
         click.echo(settings.conceal(spell(note, as_flag)), err=True)
     if as_json:
         print_json(_as_data(plan, spec, settings, vendors))
-        return
+        return plan
     addresses, several = _addresses(spec, settings, vendors)
     for line in layout(plan, batch=spec.inputs is not None):
         click.echo(settings.conceal(line))
@@ -69,13 +69,15 @@ def dry_run(
     cut = _LINES_SENT if sys.stdout.isatty() else None
     for line in () if first is None else _request(first, cut):
         click.echo(settings.conceal(line))
+    return plan
 
 
 def plan_as_data(
-    spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor]
+    spec: EvaluationSpec, settings: Settings, vendors: Mapping[str, Vendor], plan: Preview | None = None
 ) -> dict[str, object]:
-    """Return the plan as JSON has it."""
-    return _as_data(preview(spec, settings, vendors, at=time.time()), spec, settings, vendors)
+    """Return the plan as JSON has it. `plan`: where it is known already."""
+    plan = plan or preview(spec, settings, vendors, at=time.time())
+    return _as_data(plan, spec, settings, vendors)
 
 
 def _as_data(
@@ -147,7 +149,7 @@ def layout(plan: Preview, *, batch: bool) -> Iterator[str]:
         yield f"reused   {formatting.count(count, 'answer')} of {one_line(id, _NAME)}, at no cost"
     if plan.tools:
         yield f"tools    {_listed(plan.tools)}"
-        yield f"         1 to {plan.max_steps} requests a call: {_range(plan.total)}"
+        yield f"         1 to {plan.max_steps} requests a call: {money_range(plan.total)}"
     yield f"tokens   about {plan.input_tokens:,} in{_kinds(plan)}{_further(plan)}"
     guess = "" if plan.output_bounded else ", assuming answers of at most 1,024 tokens; --max-tokens sets it"
     yield f"         up to {plan.output_tokens:,} out{guess}"
@@ -234,9 +236,9 @@ def _costs(plan: Preview) -> Iterator[str]:
     rows = [["model", "cost", "calls", *(f"{n:,} items" for n in ITEMS)]]
     for model, cost in plan.costs.items():
         calls = plan.by_model[model]
-        rows.append([one_line(str(model), _NAME), _range(cost), f"{calls:,}", *_scale_cost(cost, calls)])
+        rows.append([one_line(str(model), _NAME), money_range(cost), f"{calls:,}", *_scale_cost(cost, calls)])
     if len(plan.costs) > 1:
-        rows.append(["total", _range(plan.total), f"{plan.calls:,}", *_scaled_all(plan)])
+        rows.append(["total", money_range(plan.total), f"{plan.calls:,}", *_scaled_all(plan)])
     yield from columns(rows)
     yield "         an item is one call of each model"
 
@@ -244,7 +246,7 @@ def _costs(plan: Preview) -> Iterator[str]:
 def _scale_cost(cost: tuple[int, int] | None, calls: int) -> list[str]:
     if cost is None or not calls:
         return [formatting.UNKNOWN] * len(ITEMS)
-    return [_range((cost[0] * items // calls, cost[1] * items // calls)) for items in ITEMS]
+    return [money_range((cost[0] * items // calls, cost[1] * items // calls)) for items in ITEMS]
 
 
 def _scaled_all(plan: Preview) -> list[str]:
@@ -256,10 +258,11 @@ def _scaled_all(plan: Preview) -> list[str]:
     if len(means) < len(plan.costs):
         return [formatting.UNKNOWN] * len(ITEMS)
     low, high = sum(one[0] for one in means), sum(one[1] for one in means)
-    return [_range((round(low * items), round(high * items))) for items in ITEMS]
+    return [money_range((round(low * items), round(high * items))) for items in ITEMS]
 
 
-def _range(cost: tuple[int, int] | None) -> str:
+def money_range(cost: tuple[int, int] | None) -> str:
+    """`$0.0010 to $0.0200`, `free`, or that no price is known."""
     if cost is None:
         return "unknown (no price is listed)"
     low, high = cost

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 import msgspec
@@ -73,7 +73,7 @@ def _estimate_first(
     engine = evaluation.spec.engine
     if engine.kind != LOCAL:
         click.echo(f"  the rest is made by {workers_on(engine.workers, engine.address)}", err=True)
-    if yes or _confirm():
+    if yes or confirm():
         return None
     click.echo(f"stopped after the estimate; continue with: {resume_command(evaluation)}", err=True)
     click.echo("--yes continues without asking; the answers so far are kept.", err=True)
@@ -82,7 +82,8 @@ def _estimate_first(
     return STOPPED
 
 
-def _confirm() -> bool:
+def confirm() -> bool:
+    """Ask whether to continue; without a terminal, do not."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     return click.confirm("Continue?", default=False, err=True)
@@ -119,6 +120,25 @@ def layout(found: Estimate, max_cost_usd: float | None = None, hedge: float = 0.
     if max_cost_usd is not None and found.total is not None and found.total.high > max_cost_usd * 1e9:
         sure = "would" if found.total.low > max_cost_usd * 1e9 else "may"
         yield f"  --max-cost {formatting.money(max_cost_usd)} {sure} stop it before the end"
+
+
+def total_line(found: Sequence[Estimate], max_cost_usd: float | None) -> str:
+    """Return what several evaluations will cost together, and whether the limit stops them."""
+    totals = [one.total for one in found]
+    known = [total for total in totals if total is not None]
+    if len(known) < len(totals):
+        return "at unknown cost"
+    # The ends are added, which is the wider interval: the errors of tasks need not be independent.
+    total = Range(
+        low=sum(one.low for one in known),
+        mean=sum(one.mean for one in known),
+        high=sum(one.high for one in known),
+    )
+    text = _range(total)
+    if max_cost_usd is not None and total.high > max_cost_usd * 1e9:
+        sure = "would" if total.low > max_cost_usd * 1e9 else "may"
+        text += f"; --max-cost {formatting.money(max_cost_usd)} {sure} stop it before the end"
+    return text
 
 
 def _rest(found: Estimate) -> Iterator[str]:

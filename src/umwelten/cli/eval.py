@@ -1,4 +1,4 @@
-"""`umwelten eval`: run, batch, resume, retry, score, rank, report, list, show, delete, rename, copy."""
+"""`umwelten eval`: evaluations are run, scored, ranked, reported, listed and kept in order."""
 
 from __future__ import annotations
 
@@ -175,6 +175,47 @@ def score(ids: tuple[str, ...], **flags: Any) -> None:
     from umwelten.cli.score import score as score_answers
 
     score_answers(ids, flags)
+
+
+@group.command("suite", cls=SectionedCommand, params=[*table_options("suite")])
+@click.argument("file", type=ExistingFile(), metavar="FILE.toml", shell_complete=completers.files)
+@option(
+    "--only",
+    multiple=True,
+    metavar="TASK",
+    help="Only this task; repeatable.  [default: all]",
+    shell_complete=completers.tasks,
+)
+@option(
+    "--baseline",
+    metavar="SUITE",
+    help="Compare each task with that of an earlier suite, the evaluation SUITE.TASK.",
+    shell_complete=completers.suites,
+)
+@option(
+    "--max-drop",
+    metavar="SHARE",
+    help="The drop below the baseline that is allowed: 0.02 or 2%.  [default: 0]",
+)
+@option("--exit-zero", is_flag=True, help="Exit with status 0 whatever the gates and the baseline say.")
+def suite(file: Path, **flags: Any) -> None:
+    """Run and score the tasks of a suite, and print a leaderboard of the models.
+
+    Each task is the evaluation SUITE.TASK. Repeated, the command does what is missing: calls that failed or
+    were not made, scores, verdicts. Options given here count over those of the file.
+
+    Exit status: 0; 4 a gate is missed or a score regressed; 3 stopped before the end; 1 something failed or a
+    gate is undecided; 2 nothing was started; 130 interrupted.
+
+    \b
+    umwelten eval suite suites/nightly.toml --max-cost 2 --report nightly.html
+    umwelten eval suite suites/nightly.toml --only capitals -m openai:gpt-5.4-mini
+    umwelten eval suite suites/nightly.toml -i nightly-2 --baseline nightly
+    """
+    gc.disable()
+    from umwelten.cli.suite import suite as run_suite
+
+    run_suite(file, flags)
 
 
 @group.command("compare")

@@ -18,6 +18,7 @@ from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.scoring.judging import JudgedBy
 from umwelten.evaluation.scoring.jury import Jury, due
 from umwelten.evaluation.scoring.verdicts import Judged
+from umwelten.evaluation.suite.running import RunEnd
 from umwelten.events import RunStatus, StopCode
 from umwelten.phrases import Wording, spell
 from umwelten.providers.protocol import Vendor
@@ -32,7 +33,7 @@ def ask_judges(
     *,
     besides: Sequence[Path] = (),
     estimates: bool = True,
-) -> list[RunStatus]:
+) -> list[RunEnd]:
     """Ask all judges what is missing, make scores of it, and return how each run ended.
 
     `besides`: evaluations that the same command asked for, which the limit of costs covers too. `estimates`:
@@ -43,7 +44,7 @@ def ask_judges(
     notes = list[Wording]()
     raise_file_limit()
     work_comes_first()
-    ended: list[RunStatus] = []
+    ended: list[RunEnd] = []
     with ExitStack() as stack:
         prepared = jury.prepare(settings, vendors, notes, as_flag)
         for _, evaluation in prepared:
@@ -52,14 +53,14 @@ def ask_judges(
         max_cost = settings.get("max_cost")
         for by, evaluation, affordable in due(prepared, max_cost, besides):
             if affordable:
-                status = _ask(by, evaluation, settings, look, notes, estimates=estimates)
+                end = _ask(by, evaluation, settings, look, notes, estimates=estimates)
             else:
                 spent = f"{as_flag('max_cost')} {max_cost:g} is spent"
                 click.echo(f"judge {by.definition.name}: stopped: {spent}", err=True)
-                status = RunStatus.STOPPED
+                end = RunEnd(status=RunStatus.STOPPED, stopped_by=StopCode.MAX_COST)
             notes.clear()
-            ended.append(status)
-            if status is RunStatus.INTERRUPTED:
+            ended.append(end)
+            if end.status is RunStatus.INTERRUPTED:
                 break
     for by, judged in jury.collect():
         click.echo(_line(by, judged), err=True)
@@ -74,14 +75,14 @@ def _ask(
     notes: list[Wording],
     *,
     estimates: bool,
-) -> RunStatus:
+) -> RunEnd:
     click.echo(f"judge {by.definition.name}: {evaluation.store.spec.id}", err=True)
     sample = settings.get("estimate") if estimates else None
     if sample is not None:
         check_sample(evaluation.spec, sample)
         status = estimate_first(evaluation, look, notes, sample, yes=settings.get("yes"))
         if status is not None:
-            return next(ended for ended, code in EXIT.items() if code == status)
+            return RunEnd(status=next(ended for ended, code in EXIT.items() if code == status))
     result, tally = run_some(evaluation, look, notes, None)
     ended = tally.finished
     if ended is not None and ended.reason is not None and ended.reason_code is not StopCode.UNAVAILABLE:
@@ -89,7 +90,7 @@ def _ask(
         shared = ended.reason_code is StopCode.MAX_COST and evaluation.spec.limits.max_cost_usd != whole
         left = f" (what others have left of {as_flag('max_cost')} {whole:g})" if shared else ""
         click.echo(f"judge {by.definition.name}: stopped: {ended.reason}{left}", err=True)
-    return result.status
+    return RunEnd(status=result.status, stopped_by=None if ended is None else ended.reason_code)
 
 
 def _line(by: JudgedBy, judged: Judged) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +15,25 @@ from umwelten.cli.completion import completers
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.single_option import SingleOption, option
 from umwelten.config.declaration import Option, Section
-from umwelten.config.options import OF_LEARN, OF_RANK, OF_RESUME, OF_SCORE, OPTIONS
+from umwelten.config.options import OF_LEARN, OF_RANK, OF_RESUME, OF_SCORE, OF_SUITE, OPTIONS
 from umwelten.phrases import spell
 
 Command = Callable[..., Any]
+
+_OF_SUITE: Mapping[str, str] = {
+    "models": "Models that all tasks ask, in place of those of the file: provider:model, separated by "
+    "commas; @NAME is a group in umwelten.toml. Repeatable.",
+    "id": "Name of the suite, in place of that of the file: each task is the evaluation ID.TASK.",
+    "fail_under": "Exit with status 4 if this is missed: 'capitals.right >= 0.9', 'total >= 80%'; "
+    "repeatable.",
+    "max_cost": "Stop before all tasks and judges together cost more.",
+    "estimate": "Make N calls of each task first, show what all will cost, and ask before going on.",
+    "report": "Write the leaderboard to this file: .html, .md, .csv, .json, .parquet or .junit.xml; "
+    "repeatable.",
+    "on_end": "Run this in a shell when a task ends, with UMWELTEN_ID, UMWELTEN_FOLDER, UMWELTEN_STATUS and "
+    "UMWELTEN_EXIT_STATUS in its environment, and without keys.",
+}
+"""What options of `eval suite` are about, where that is not what they are elsewhere."""
 
 
 class TableOption(SingleOption):
@@ -105,13 +122,27 @@ def sections(command: click.Command, ctx: click.Context) -> dict[str, list[click
 
 
 def table_options(
-    command: Literal["run", "batch", "score", "rank", "learn", "resume"],
+    command: Literal["run", "batch", "score", "rank", "suite", "learn", "resume"],
 ) -> list[click.Parameter]:
-    """The flags of `eval run`, `eval batch`, `eval score`, `eval rank`, `memory learn` or `eval resume`."""
+    """The flags of a command: those that it shares with `eval run` and `eval batch`."""
+    if command == "suite":
+        return [
+            TableOption(replace(OPTIONS[name], help=_OF_SUITE[name]))
+            if name in _OF_SUITE
+            else _table_option(name)
+            for name in OPTIONS
+            if name in OF_SUITE
+        ]
     some = {"score": OF_SCORE, "rank": OF_RANK, "learn": OF_LEARN, "resume": OF_RESUME}.get(command)
     if some is not None:
-        return [TableOption(option) for name, option in OPTIONS.items() if name in some]
-    return [TableOption(option) for option in OPTIONS.values() if option.only in (None, command)]
+        return [_table_option(name) for name in OPTIONS if name in some]
+    return [_table_option(name) for name, option in OPTIONS.items() if option.only in (None, command)]
+
+
+@cache
+def _table_option(name: str) -> TableOption:
+    """The flag of an option: the same for all commands, as making hundreds takes a while at every start."""
+    return TableOption(OPTIONS[name])
 
 
 def output_dir(command: Command) -> Command:

@@ -47,12 +47,13 @@ EXIT = {RunStatus.COMPLETE: 0, RunStatus.FAILED: 1, RunStatus.STOPPED: 3, RunSta
 
 
 class OutputOptions(FrozenStruct):
-    """How a run shows itself."""
+    """How a run shows itself. `repeats`: a repeat of the command goes on with it."""
 
     progress: str = "auto"
     verbose: bool = False
     debug: bool = False
     as_json: bool = False
+    repeats: bool = False
 
 
 def execute(
@@ -149,7 +150,7 @@ def _finish(
     summary = summarize(
         tally,
         folder=str(evaluation.folder),
-        resume=resume_command(evaluation, higher_cap=capped(tally)),
+        resume=resume_command(evaluation, higher_cap=capped(tally), repeats=look.repeats),
         vendors=evaluation.vendors,
         seen=records,
         addresses=own_addresses(asked, evaluation.settings),
@@ -157,13 +158,13 @@ def _finish(
         spelling=as_flag,
         cost_of_all_runs_usd=cost_of_all_runs,
         unpriced_calls_of_all_runs=unpriced,
-        next_steps=next_steps(evaluation) if evaluation.spec.derived is None else None,
+        next_steps=next_steps(evaluation) if evaluation.spec.derived is None and not look.repeats else None,
     )
     if evaluation.spec.derived is not None:
         summary = _without_schema(summary)
     if not look.as_json or look.progress == "json":
         print_summary(summary, stderr=sys.stderr, style=look.progress)
-    if look.as_json:
+    if look.as_json and not look.repeats:
         _print_json(evaluation)
 
 
@@ -255,9 +256,12 @@ class _Stop:
             self._evaluation.stop(f"interrupted by {name}", interrupted=True, grace_s=0)
 
 
-def resume_command(evaluation: Evaluation, *, higher_cap: bool = False) -> str:
-    """The command that goes on with what is left. `higher_cap`: its cost cap is left to fill in."""
-    if evaluation.spec.derived is None:
+def resume_command(evaluation: Evaluation, *, higher_cap: bool = False, repeats: bool = False) -> str:
+    """The command that goes on with what is left. `higher_cap`: its cost cap is left to fill in.
+
+    `repeats`: it is this one again, also where an evaluation of the user's own runs.
+    """
+    if evaluation.spec.derived is None and not repeats:
         return on_evaluation(evaluation, "resume") + (" --max-cost MORE" if higher_cap else "")
     # What scores or learns does what is missing whenever it is repeated.
     return shlex.join(["umwelten", *_repeated(higher_cap)])

@@ -100,7 +100,7 @@ def _score(wanted: _Wanted, settings: Settings, paid: list[Path], *, exit_zero: 
         _dry_run(jury, settings, known, notes)
         return 0
     _tell(notes, settings)
-    counter = _Counter()
+    counter = Counter()
     result = scoring.run(counter)
     counter.close()
     if result.new or result.kept or not jury.judges:
@@ -112,7 +112,7 @@ def _score(wanted: _Wanted, settings: Settings, paid: list[Path], *, exit_zero: 
         debug=settings.get("debug"),
         as_json=settings.get("json"),
     )
-    ended = ask_judges(jury, settings, known, look, besides=paid)
+    ended = [run.status for run in ask_judges(jury, settings, known, look, besides=paid)]
     paid.extend(by.verdicts for by in jury.judges)
     status = print_scores(folder, ended, as_json=look.as_json, exit_zero=exit_zero)
     return _write_reports(folder, settings) or status
@@ -163,12 +163,13 @@ def print_scores(folder: Path, ended: Sequence[RunStatus], *, as_json: bool, exi
         if as_json:
             render_json(reader, sys.stdout)
         elif found is not None:
-            _print_lines(found)
+            print_score_lines(found)
     sys.stdout.flush()
     return 0 if found is None else status_of(found, ended, exit_zero=exit_zero)
 
 
-def _print_lines(found: ScoreOverview) -> None:
+def print_score_lines(found: ScoreOverview) -> None:
+    """Print the figures of an evaluation's scores."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ANY_WIDTH
     for line in score_lines(found, width):
         click.echo(safe(line))
@@ -232,14 +233,15 @@ class ScoringOfRun:
     def score(self, folder: Path, look: OutputOptions) -> None:
         """Score them; what goes wrong is told, as the answers are there and can be scored again."""
         notes = list[Wording]()
-        counter = _Counter()
+        counter = Counter()
         try:
             scoring = Scoring(folder, self._wanted, notes)
             scoring.run(counter)
             counter.close()
-            self._ended = ask_judges(
+            ended = ask_judges(
                 scoring.jury(), self._settings, self._vendors, look, besides=[folder], estimates=False
             )
+            self._ended = [run.status for run in ended]
         except UmweltenError as error:
             self._problem = True
             counter.close()
@@ -257,12 +259,12 @@ class ScoringOfRun:
         if found is None:
             return status
         if not as_json:
-            _print_lines(found)
+            print_score_lines(found)
         missed = status_of(found, self._ended, exit_zero=False)
         return missed if missed == MISSED else status or missed
 
 
-class _Counter:
+class Counter:
     """How many answers were looked at, on a terminal."""
 
     def __init__(self) -> None:

@@ -30,7 +30,10 @@ _TEXTS = ("expected", "cluster")
 
 
 class ScorersFile(FrozenStruct):
-    """A scorers file. Relative paths in it are meant from `base`. `gates`: as they stand, by metric."""
+    """A scorers file. Relative paths in it are meant from `base`. `gates`: as they stand, by metric.
+
+    `bases`: the folders of scorers, by name, that stand in another file.
+    """
 
     base: Path
     place: TomlPosition
@@ -40,6 +43,7 @@ class ScorersFile(FrozenStruct):
     failed_as_zero: bool = False
     of_repeats: OfRepeats = MOST
     gates: Mapping[str, Any] = {}
+    bases: Mapping[str, Path] = {}
 
 
 def read_scorers_file(path: Path) -> ScorersFile:

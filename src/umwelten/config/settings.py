@@ -145,6 +145,27 @@ class Settings(FrozenStruct):
             notes=(*self.notes, *read.notes),
         )
 
+    def with_values(
+        self, values: Mapping[str, Value], variants: Mapping[str, Mapping[str, Value]] = {}
+    ) -> Settings:
+        """These settings with values of a file that the user names on top, by the options' names.
+
+        They count as given. What the profile in force says gives way to them.
+        """
+        keys = {OPTIONS[name].key for name in values}
+        flags = {
+            key: value
+            for key, value in self.flags.items()
+            if key not in keys and not gives_way(key, keys, self.flags)
+        }
+        return msgspec.structs.replace(
+            self,
+            values={**self.values, **values},
+            variants=merge(self.variants, variants),
+            flags=flags,
+            given=self.given | frozenset(values),
+        )
+
 
 def _is_given(name: str, value: Any) -> bool:
     if value is None or value == () or OPTIONS[name].place == "flag":

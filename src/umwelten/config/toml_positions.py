@@ -37,6 +37,15 @@ class TomlPosition(FrozenStruct):
         """The line of a key of the table, `None` where it is not known."""
         return _line_number(self.text, (*self.table, *key))
 
+    def key_with(self, text: str) -> tuple[str, ...] | None:
+        """The first key in the table whose line holds a text, `None` if none does."""
+        lines = self.text.splitlines()
+        for number, names in _keys(self.text):
+            inside = len(names) > len(self.table) and names[: len(self.table)] == self.table
+            if inside and text in lines[number - 1]:
+                return names[len(self.table) :]
+        return None
+
     def below(self, *names: str) -> TomlPosition:
         """A table in this table."""
         return TomlPosition(path=self.path, text=self.text, table=(*self.table, *names))

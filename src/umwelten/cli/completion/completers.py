@@ -163,6 +163,24 @@ def memories(ctx: click.Context, param: click.Parameter, incomplete: str) -> Ite
     return items_of(store_names(_output_dir(ctx)), incomplete)
 
 
+def tasks(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The tasks of the suite's file that is named before."""
+    from umwelten.config.suite_file import task_names
+
+    path = ctx.params.get("file")
+    return items_of(task_names(Path(path)) if path else (), incomplete)
+
+
+def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """The names of what may be suites in the output directory."""
+    from umwelten.evaluation.suite.baseline import suite_names
+
+    path = ctx.params.get("file")
+    from umwelten.config.suite_file import task_names
+
+    return items_of(suite_names(_output_dir(ctx), task_names(Path(path)) if path else ()), incomplete)
+
+
 def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The names of `[profiles.…]`."""
     settings = _settings()

@@ -43,13 +43,17 @@ def build_scoring(
     folder: Path | None = None,
     *,
     given: ProgramScorers = NOT_GIVEN,
+    file: ScorersFile | None = None,
 ) -> ScoringSpec:
     """Return what the options ask for, and by `given` a program. Without a scorer, the stored ones go on.
+
+    `file` takes the place of the one that the options name.
 
     Errors: `UsageError` if there is nothing to score by, `ConfigError` for a scorer that cannot be.
     """
     path = settings.get("scorers")
-    file = None if path is None else read_scorers_file(path)
+    if file is None and path is not None:
+        file = read_scorers_file(path)
     definitions = dict(file.scorers) if file is not None else {}
     base = file.base if file is not None else Path()
     short = [_read_short(text) for text in settings.get("scorer") or ()]
@@ -80,7 +84,7 @@ def build_scoring(
         scorers=tuple(definitions.values()),
         expected=given_expected or before.get("expected"),
         base=Path() if expected else base,
-        bases={} if file is None else dict.fromkeys(file.scorers, base),
+        bases={} if file is None else {**dict.fromkeys(file.scorers, base), **file.bases},
         cluster=before.get("cluster") if file is None else file.cluster,
         # In a run it says which answers of an earlier evaluation are inputs.
         where=None if folder is None else settings.get("where"),

@@ -34,7 +34,7 @@ from umwelten.scoring.catalog import CATALOG
 from umwelten.scoring.definition import Definition
 from umwelten.scoring.judge.judge import Judge
 from umwelten.scoring.judge.settings import SEEN
-from umwelten.store.database import has_database
+from umwelten.store.database import NeverStarted, has_database
 from umwelten.store.reader import Reader
 from umwelten.store.scores.store import ScoreStore
 from umwelten.store.store import spent_nusd as store_spent
@@ -257,5 +257,8 @@ def spent_nusd(folder: Path) -> int:
     """Return what the calls of an evaluation have cost, as far as is known."""
     if not has_database(folder):
         return 0
-    with Reader.open(folder) as reader:
-        return store_spent(reader.connection)
+    try:
+        with Reader.open(folder) as reader:
+            return store_spent(reader.connection)
+    except NeverStarted:  # by a process that was killed as it began
+        return 0

@@ -1,0 +1,228 @@
+"""`umwelten eval suite`: the tasks of a suite, run, scored and compared in one table."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from umwelten.attempts.open_files import raise_file_limit
+from umwelten.cli.compare import share
+from umwelten.cli.flag_names import as_flag
+from umwelten.cli.interrupts import INTERRUPTED
+from umwelten.cli.judging import ask_judges
+from umwelten.cli.runner import EXIT, OutputOptions, closing, leave, run_some
+from umwelten.cli.score import MISSED, Counter, status_of
+from umwelten.cli.standard_streams import work_comes_first
+from umwelten.config.settings import Settings, load
+from umwelten.config.suite_file import read_suite_file
+from umwelten.errors import UmweltenError, UsageError
+from umwelten.evaluation.evaluation import Evaluation
+from umwelten.evaluation.scoring.jury import Jury
+from umwelten.evaluation.suite.baseline import check_baseline, compare_tasks
+from umwelten.evaluation.suite.plan import PlannedTask, SuitePlan, plan_suite
+from umwelten.evaluation.suite.running import RunEnd, TaskEnd, run_suite
+from umwelten.events import RunStatus
+from umwelten.phrases import Spelling, Wording, spell
+from umwelten.report.comparison.comparison import Comparison
+from umwelten.report.leaderboard_files import check_leaderboard_path, write_leaderboard
+from umwelten.report.queries.leaderboards import leaderboard
+from umwelten.report.queries.overviews import overview
+from umwelten.report.queries.score_overview import score_overview
+from umwelten.report.render.comparison_text import comparison_lines
+from umwelten.report.render.leaderboard_json import leaderboard_json
+from umwelten.report.render.leaderboard_text import leaderboard_lines
+from umwelten.scoring.gate_outcomes import exit_status
+from umwelten.scoring.leaderboard import Leaderboard, LeaderboardTask
+from umwelten.store.reader import Reader
+from umwelten.text.sanitize import safe
+
+_GRAVITY = (0, 1, 3, MISSED, INTERRUPTED)
+"""Exit statuses: of several tasks, the last of them counts."""
+_ANY_WIDTH = 10_000  # where a program reads, names stay whole
+
+
+def suite(path: Path, flags: dict[str, Any]) -> None:
+    """Check all tasks, run them, print the leaderboard, and end with the exit status."""
+    only, exit_zero = _names(flags.pop("only")), flags.pop("exit_zero")
+    baseline, max_drop = flags.pop("baseline"), share(flags.pop("max_drop"))
+    configured = load(Path.cwd(), os.environ, profile=flags["profile"])
+    with configured.concealing():
+        plan = plan_suite(read_suite_file(path), configured, flags, only=only, spelling=as_flag)
+        settings = plan.settings
+        if settings.get("dry_run") and settings.get("estimate") is not None:
+            raise UsageError("--dry-run and --estimate exclude each other", "--estimate makes calls.")
+        for report in settings.get("report"):
+            check_leaderboard_path(report)
+        front = _Front(settings)
+        front.tell(settings.notes)
+        front.tell([] if baseline is None else check_baseline(plan, baseline))
+        if settings.get("dry_run"):
+            from umwelten.cli.suite_ahead import dry_run_suite
+
+            dry_run_suite(plan, front.new)
+            plan.close()
+            return
+        raise_file_limit()
+        work_comes_first()
+        if settings.get("estimate") is not None:
+            from umwelten.cli.suite_ahead import estimate_suite
+
+            status = estimate_suite(plan, front.look, front.new)
+            if status is not None:
+                plan.close()
+                leave(status)
+        ends = run_suite(plan, front)
+        compared = {} if baseline is None else compare_tasks(plan, baseline, ends, front, max_drop=max_drop)
+        leave(_show(plan, ends, compared, exit_zero=exit_zero))
+
+
+def _names(given: Sequence[str]) -> list[str]:
+    return [name.strip() for text in given for name in text.split(",") if name.strip()]
+
+
+class _Front:
+    """Runs evaluations with progress."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.spelling: Spelling = as_flag
+        self.look = OutputOptions(
+            progress=settings.get("progress"),
+            verbose=settings.get("verbose"),
+            debug=settings.get("debug"),
+            as_json=settings.get("json"),
+            repeats=True,
+        )
+        self._counter = Counter()
+        self._told: set[str] = set()
+
+    def tell(self, notes: Sequence[Wording]) -> None:
+        """Show notes that were not shown before."""
+        for note in self.new(notes):
+            click.echo(f"note: {note}", err=True)
+
+    def new(self, notes: Sequence[Wording]) -> list[Wording]:
+        """Return the notes that were not shown before: tasks share most of them."""
+        texts = [self._settings.conceal(spell(note, as_flag)) for note in notes]
+        found = [text for text in dict.fromkeys(texts) if text not in self._told]
+        self._told.update(found)
+        return [*found]
+
+    def begin(self, task: PlannedTask, number: int, of: int) -> None:
+        if self.look.progress != "json":
+            click.echo(f"task {number} of {of}: {task.name} ({task.id})", err=True)
+
+    def make_calls(self, task: PlannedTask, evaluation: Evaluation) -> RunEnd:
+        result, tally = run_some(evaluation, self.look, self.new(task.notes), None)
+        if result.status is not RunStatus.COMPLETE:
+            closing(evaluation, tally, self.look)
+        return RunEnd(
+            status=result.status, stopped_by=None if tally.finished is None else tally.finished.reason_code
+        )
+
+    def count(self, answers: int) -> None:
+        if answers:
+            self._counter(answers)
+        else:
+            self._counter.close()
+
+    def ask_judges(
+        self, task: PlannedTask, jury: Jury, besides: Sequence[Path], notes: list[Wording]
+    ) -> Sequence[RunEnd]:
+        self.tell(notes)
+        return ask_judges(jury, task.settings, task.vendors, self.look, besides=besides, estimates=False)
+
+    def end(self, task: PlannedTask, end: TaskEnd) -> None:
+        if (command := task.settings.get("on_end")) is not None:
+            from umwelten.cli.on_end import run_on_end
+
+            run_on_end(command, task.folder, _status(task, end, exit_zero=False), task.settings)
+
+    def fail(self, task: PlannedTask, error: UmweltenError) -> None:
+        text = self._settings.conceal(safe(str(error.spell(as_flag))))
+        click.echo(f"Error: task {task.name}: {text}", err=True)
+
+
+# --- what came of it -------------------------------------------------------------------------
+
+
+def _show(
+    plan: SuitePlan,
+    ends: Sequence[TaskEnd],
+    compared: Mapping[str, Comparison | None],
+    *,
+    exit_zero: bool,
+) -> int:
+    """Print the leaderboard, write the reports, and return the exit status."""
+    for end in ends:
+        if not end.is_begun:
+            click.echo(f"task {end.task}: not begun", err=True)
+    tasks = [LeaderboardTask(name=name, id=id, weight=plan.weights[name]) for name, id in plan.ids.items()]
+    board = leaderboard(plan.output_dir, plan.name, tasks, plan.gates)
+    comparisons = {task: found for task, found in compared.items() if found is not None}
+    _print(board, comparisons, as_json=plan.settings.get("json"))
+    statuses = [_status(task, end, exit_zero=exit_zero) for task, end in zip(plan.tasks, ends, strict=True)]
+    statuses.append(_status_of_board(board, compared, exit_zero=exit_zero))
+    statuses.append(_write_reports(plan, board, comparisons))
+    return max(statuses, key=_GRAVITY.index)
+
+
+def _print(board: Leaderboard, comparisons: Mapping[str, Comparison], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(leaderboard_json(board, comparisons))
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ANY_WIDTH
+        for line in leaderboard_lines(board, width):
+            click.echo(safe(line))
+        for task, found in comparisons.items():
+            click.echo(f"\n{task}")
+            for line in comparison_lines(found, _call, width):
+                click.echo(safe(line))
+    sys.stdout.flush()
+
+
+def _call(id: str, file: str, model: str, prompt: str | None) -> str:
+    return shlex.join(["umwelten", "eval", "show", id, *filter(None, (file, model, prompt))])
+
+
+def _write_reports(plan: SuitePlan, board: Leaderboard, comparisons: Mapping[str, Comparison]) -> int:
+    status = 0
+    for path in plan.settings.get("report"):
+        try:
+            write_leaderboard(board, plan.output_dir, path, comparisons)
+            click.echo(f"report: {path}", err=True)
+        except UmweltenError as error:
+            click.echo(f"Error: {safe(error.spell(as_flag).message)}", err=True)
+            status = 1
+    return status
+
+
+def _status_of_board(
+    board: Leaderboard, compared: Mapping[str, Comparison | None], *, exit_zero: bool
+) -> int:
+    outcomes: list[str] = [gate.result.outcome for gate in board.gates]
+    outcomes += [found.outcome for found in compared.values() if found is not None]
+    doubtful = sum(1 if found is None else found.doubtful for found in compared.values())
+    return exit_status(outcomes, failed=doubtful, exit_zero=exit_zero)
+
+
+def _status(task: PlannedTask, end: TaskEnd, *, exit_zero: bool) -> int:
+    """Return the exit status that follows from a task alone."""
+    if not end.is_begun:
+        return 3
+    found = [0 if exit_zero and EXIT[status] == 1 else EXIT[status] for status in end.statuses]
+    if end.error is not None:
+        return max(*found, 0 if exit_zero else 1, 0, key=_GRAVITY.index)
+    if RunStatus.INTERRUPTED not in end.statuses:
+        with Reader.open(task.folder) as reader:
+            scores = score_overview(reader, overview(reader).models)
+        if scores is not None:
+            found.append(status_of(scores, [run.status for run in end.judges], exit_zero=exit_zero))
+    return max(found, key=_GRAVITY.index, default=0)
