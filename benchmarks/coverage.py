@@ -1,4 +1,4 @@
-"""How often 95 % intervals of yes/no rates hold the truth: `python -m benchmarks.coverage [--draws 20000]`.
+"""How often 95 % intervals hold the truth: `python -m benchmarks.coverage [--draws 20000]`.
 
 What is drawn here at length is drawn in short by `tests/statistics/test_coverage.py`.
 """
@@ -16,11 +16,13 @@ from coveragekit import (  # noqa: E402
     BETWEEN,
     CLUSTERS,
     FILES,
+    RANKED_FILES,
     RATES,
     REPEATED_FILES,
     SPREADS,
     clustered_files,
     one_answer_a_file,
+    ranked_files,
     rejected_by_mcnemar,
     three_answers_a_file,
 )
@@ -45,6 +47,13 @@ def coverage(draws: int) -> tuple[list[str], bool]:
             found = [clustered_files(clusters, size, rate, between, draws)[0] for rate in (0.5, 0.8)]
             said = f"{clusters} clusters of {size} files, {between:.0%} of the variance between them"
             rows.append((f"{said}, rates 0.5, 0.8", found, LEAST_OF_CLUSTERS, 0.99))
+    for share in (1, 0.3):
+        ranked = [
+            ranked_files(files, share, draws // 10) for files in RANKED_FILES if share == 1 or files > 5
+        ]
+        said = f"strengths of 5 models, {_list(RANKED_FILES[-len(ranked) :])} files, {share:.0%} of the pairs"
+        rows.append((said, [by_file for by_file, _ in ranked], 0.93, 0.97))
+        rows.append((f"{said}, as if verdicts were independent", [alone for _, alone in ranked], 0, 0.9))
     most = max(map(rejected_by_mcnemar, range(401)))
     lines = ["| 95 % intervals | hold the rate in |", "|---|---|"]
     lines += [f"| {said} | {', '.join(f'{share:.1%}' for share in shares)} |" for said, shares, *_ in rows]

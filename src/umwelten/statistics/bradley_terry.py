@@ -27,8 +27,10 @@ __all__ = [
 
 Name = TypeVar("Name", bound=Hashable)
 
-_NO_SPREAD = 1e-9
-"""Of the variance that independent comparisons have: a clustered one below it is that of equal residuals."""
+_TOO_SURE = 0.01
+"""Of the variance that independent comparisons have: a clustered one below it is that of a few files whose
+residuals happen to be nearly equal. Of rankings of 10 equal contestants by 3 files, 31 % separated some,
+and none do with it; it makes no difference from 6 files on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,8 @@ class Strengths(Generic[Name]):
     def _error(self, one: int, other: int, *, centred: bool = False) -> float | None:
         """Return the error of a difference, or of the strength itself.
 
-        By Fisher's information where no cluster differs from the fit, as with ties only: no spread among a
-        few files is no proof that there is none.
+        By Fisher's information where clusters hardly differ from the fit, as with ties only: no spread among
+        a few files is no proof that there is none.
         """
         if self.covariance is None:
             return None
@@ -150,7 +152,7 @@ class Strengths(Generic[Name]):
             rows[one][one] if centred else rows[one][one] + rows[other][other] - 2 * rows[one][other]
             for rows in (self.covariance, self._independent)
         )
-        return math.sqrt(max(0.0, found if found > _NO_SPREAD * independent else independent))
+        return _root(found, independent)
 
     def _quantile(self, level: float) -> float:
         return two_sided_z(level) if self.df is None else t_quantile((1 + level) / 2, self.df)
@@ -212,9 +214,9 @@ def clustered_strengths(
     without a cluster are one each. With `control` the model is β_first − β_second + γ · covariate:
     strengths are those at equal covariates.
 
-    A half win that is added for unbeaten and winless contestants, and its half loss, are clusters of their
-    own in the sum, for where one always wins the other clusters have next to no spread. So the finite end of
-    the interval of one that won against another in all of 10 files is a chance of 0.77 (Wilson's: 0.72).
+    Half a win and half a loss that are added for unbeaten and winless contestants are half a cluster each in
+    the sum, for where one always wins the other clusters have next to no spread. So the finite end for one
+    that won in all of 10 files is a chance of 0.67, and 0.84 for 20 (Wilson's: 0.72 and 0.84).
 
     Source: Liang and Zeger 1986, Biometrika 73:13; Cameron and Miller 2015, Journal of Human Resources
     50:317.
@@ -250,6 +252,11 @@ def clustered_strengths(
     return _strengths(
         gathered.places, found, order, errors, independent, level=level, clusters=clusters, scale=scale
     )
+
+
+def _root(clustered: float, independent: float) -> float:
+    """Return the error from the clustered variance, or the other one where that is too sure."""
+    return math.sqrt(max(0.0, clustered if clustered > _TOO_SURE * independent else independent))
 
 
 def dominance_of(pairs: Iterable[PairTotals], size: int) -> Dominance:
@@ -314,7 +321,7 @@ def _meat(
                 row[other] += value * by
     for one in anchors:
         p = chance(place[one])
-        square = ((1 - p) ** 2 + p**2) / 4
+        square = ((1 - p) ** 2 + p**2) / 2
         shares = [-1 / size] * size
         shares[one] += 1
         for i in range(size):
@@ -337,7 +344,7 @@ def _strengths(
     names, size = tuple(places), len(places)
     covariate = None
     if scale is not None and size:
-        se = None if errors is None else math.sqrt(max(0.0, errors[size][size])) / scale
+        se = None if errors is None else _root(errors[size][size], independent[size][size]) / scale
         covariate = (found.place[size] / scale, se)
     return Strengths(
         names=names,

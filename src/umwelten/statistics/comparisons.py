@@ -69,9 +69,12 @@ class Gathered(Generic[Name]):
 
 
 class _Alone:
-    """The cluster of a comparison that has none."""
+    """The cluster of a comparison that has none; all are sorted alike."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        return ""
 
 
 def gather(comparisons: Iterable[Comparison[Name]], *, control: bool) -> Gathered[Name]:
