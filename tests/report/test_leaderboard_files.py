@@ -20,6 +20,7 @@ from report.test_junit import SCHEMA, check_sums, outcomes
 from umwelten.errors import UsageError
 from umwelten.report.comparison.comparison import compare, read_side
 from umwelten.report.leaderboard_files import check_leaderboard_path, write_leaderboard
+from umwelten.report.render.leaderboard_text import leaderboard_lines
 from umwelten.scoring.leaderboard import Leaderboard
 
 NAMES = [f"p:{text}" for text in HOSTILE] + ["p:" + "n" * 120]
@@ -120,7 +121,9 @@ def test_junit_has_all_tasks_and_the_gates(suite: Path) -> None:
 
 
 def test_names_cannot_act(hostile: Path) -> None:
-    found = board(hostile, "letters", "l" * 90)
+    found = board(hostile, "letters", "l" * 90, gates=["total >= 0.9"])
+    lines = list(leaderboard_lines(found, 80))
+    assert not any(mark in "".join(lines) for mark in "\x1b\u202e\n") and max(map(len, lines)) <= 80
     for ending in (".html", ".md", ".csv", ".json", ".junit.xml"):
         text = text_of(found, hostile, ending)
         assert "\x1b" not in text and "\u202e" not in text, ending

@@ -114,6 +114,8 @@ def test_one_scorer_or_the_total_is_the_value(tmp_path: Path) -> None:
     measure = {"name": "long", "type": "length", "value": "1..9 chars", "part_of_total": False}
     make_task(tmp_path, "one", {"p:a": "rw"}, "right=exact", measure)
     make_task(tmp_path, "two", {"p:a": "rw"}, "right=exact", "f1")
+    make_task(tmp_path, "three", {"p:a": "rw"}, measure)
+    assert "lacks three (no scorer is part of its total)" in lines(board(tmp_path, "one", "three"))
     found = board(tmp_path, "one", "two", gates=["one.total >= 0.5", "two.right >= 0.6"])
     assert found.rows[0].tasks["one"].mean == 0.5
     assert found.tasks[0].scorers == ("right", "long")

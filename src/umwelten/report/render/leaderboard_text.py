@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
 from umwelten.report.render.scores_text import KINDS, fit, gate_lines, interval, share
-from umwelten.scoring.leaderboard import Leaderboard, LeaderboardRow
+from umwelten.scoring.leaderboard import Leaderboard, LeaderboardRow, LeaderboardTask
 from umwelten.text import formatting
-from umwelten.text.sanitize import one_line
+from umwelten.text.sanitize import one_line, safe
 
 _DASH = formatting.UNKNOWN
 _TASK = 20
@@ -31,7 +31,7 @@ def leaderboard_lines(board: Leaderboard, width: int = 80) -> Iterator[str]:
         yield ""
         for gate in board.gates:
             for line in gate_lines(gate.result):
-                yield from wrap(line, width, subsequent_indent="    ", drop_whitespace=True)
+                yield from wrap(safe(line), width, subsequent_indent="    ", drop_whitespace=True)
 
 
 def title(board: Leaderboard) -> str:
@@ -64,18 +64,20 @@ def lacks_text(board: Leaderboard, row: LeaderboardRow) -> str | None:
     """Return which tasks a row lacks, and why; None: it lacks none."""
     if not row.missing:
         return None
-    states = {task.name: task.state for task in board.tasks}
-    return "lacks " + ", ".join(f"{task} ({_why(row, task, states[task])})" for task in row.missing)
+    missing = [task for task in board.tasks if task.name in row.missing]
+    return "lacks " + ", ".join(f"{task.name} ({_why(row, task)})" for task in missing)
 
 
-def _why(row: LeaderboardRow, task: str, state: str) -> str:
-    value = row.tasks.get(task)
-    if state == "not_begun":
+def _why(row: LeaderboardRow, task: LeaderboardTask) -> str:
+    value = row.tasks.get(task.name)
+    if task.state == "not_begun":
         return "not begun"
     if value is None:
         return "not asked there"
-    if state == "unscored" or not value.unscored:
-        return "never scored"
+    if task.state == "unscored":
+        return "no scorer is part of its total" if task.scorers else "never scored"
+    if not value.unscored:
+        return "there is nothing to score"
     return f"no answer is scored: {_kinds(value.unscored)}"
 
 
