@@ -8,9 +8,11 @@ beyond them (`chained`) the calls and their inputs; of what is sent, its digest 
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +35,7 @@ from umwelten.phrases import Phrase
 from umwelten.prompts.template import FIRST, INPUT, MEMORY, PROMPT, ROW, SECOND, Template
 from umwelten.store.database import database, has_database, store_errors
 from umwelten.store.inputs import path_text
+from umwelten.store.journal import journal_of
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import StoredAnswer, StoredCall, answers_about, stored_answer
 from umwelten.store.stored_pairs import AnswerPlace, answer_places, pair_part
@@ -42,6 +45,9 @@ from umwelten.types import FoundInput, FrozenStruct, Text
 _KEPT = 10_000
 """Inputs whose answers' stamps are kept in memory, of each evaluation, some 400 bytes an answer: an even draw
 goes round all inputs again and again."""
+
+_READ = 64
+"""Answers that were read last and are kept: each is in as many pairs as there are other models."""
 
 _GONE = "gone"
 """The stamp of a pair of which an answer is gone: its calls fail, and say so."""
@@ -283,13 +289,36 @@ def _folder(folder: Path, place: AnswerPlace) -> Path:
 
 def _answer(folder: Path, place: AnswerPlace, name: str) -> StoredAnswer:
     with input_errors():
-        answer = stored_answer(folder, place.call)
+        answer = _stored(folder, place.call, _state(folder))
     if answer is None:
         raise InputError(
             f"an answer of the pair {name!r} is no longer in {folder}",
             Phrase("Continue with {option:resume}."),
         )
     return answer
+
+
+_State = tuple[tuple[int, int] | None, ...]
+
+
+def _state(folder: Path) -> _State:
+    """Return what changes when the database does: times and sizes of its file and its journal."""
+    path = database(folder)
+    return tuple(map(_file_state, (path, journal_of(path))))
+
+
+def _file_state(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - twice for each answer that is read
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+# To open the database takes a hundred times as long as to look whether it changed.
+@lru_cache(maxsize=_READ)
+def _stored(folder: Path, call: int, state: _State) -> StoredAnswer | None:
+    return stored_answer(folder, call)
 
 
 def _stamps(answer: StoredAnswer) -> tuple[str, str]:
