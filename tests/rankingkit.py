@@ -109,7 +109,10 @@ def ranking(*board: RankedContestant, untold: Sequence[tuple[int, int]] = (), **
 
 
 def store_ranking(output: Path, found: Ranking | None, id: str = "x.rank") -> Path:
-    """Make the evaluation of a ranking with two verdicts; returns its folder."""
+    """Make the evaluation of a ranking with two verdicts; returns its folder.
+
+    `found` is the ranking; `None`: its run was interrupted before there was one.
+    """
     provider, _, name = JUDGE.partition(":")
     verdict = answer('{"reason": "It is right.", "winner": "first"}')
     plan = spec(id=id, models=(ModelRef(provider, name),))

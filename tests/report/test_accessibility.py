@@ -10,6 +10,7 @@ from accessibility import accessibility_faults
 from report.browser import Page
 from report.making import books
 from report.test_html import several_models
+from report.test_html_rankings import many
 from report.test_html_scores import scored
 
 OPEN_ALL = "document.querySelectorAll('tr.call .opener').forEach((one, n) => { if (n < 3) one.click(); })"
@@ -20,7 +21,9 @@ CHOOSE = (
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, ...]]:
-    """Folders by name of the page: with several models and failures, of scores, of several evaluations."""
+    """Folders by name of the page: with several models and failures, of scores, of several evaluations, of a
+    ranking.
+    """
     root = tmp_path_factory.mktemp("pages")
     several_models(root / "models", 12)
     books(root / "books")
@@ -29,10 +32,11 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, .
         "models": (root / "models",),
         "scores": (folder,),
         "several": (root / "models", root / "books"),
+        "ranking": (many(root / "ranked", 7),),
     }
 
 
-@pytest.mark.parametrize("name", ["models", "scores", "several"])
+@pytest.mark.parametrize("name", ["models", "scores", "several", "ranking"])
 def test_a_report_shuts_nobody_out(name: str, reports: dict[str, tuple[Path, ...]], open_page) -> None:
     page: Page = open_page(*reports[name])
     page.js(OPEN_ALL)

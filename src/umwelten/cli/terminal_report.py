@@ -16,11 +16,14 @@ from umwelten.report.advice import advice, queues
 from umwelten.report.models import CallResult, ModelRow, Overview
 from umwelten.report.queries import overviews
 from umwelten.report.queries.call_scores import open_scores
+from umwelten.report.queries.rankings import ShownRankings, shown_rankings
 from umwelten.report.queries.schema_validation import mark_in_words, validation
 from umwelten.report.queries.score_overview import read_overview
 from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.stored_failures import failures_by_message
 from umwelten.report.render import schema_section, tools_section
+from umwelten.report.render.ranking_text import ranking_lines
+from umwelten.report.render.ranking_words import NO_RANKING
 from umwelten.report.render.scores_text import score_lines
 from umwelten.report.render.worker_rows import HEAD as WORKER_HEAD
 from umwelten.report.render.worker_rows import worker_rows
@@ -60,9 +63,11 @@ def report_lines(
 ) -> Iterator[str]:
     """Yield the lines of a report. `short`: without single calls; `full`: with whole answers."""
     with overviews.snapshot(reader):
-        overview = overviews.overview(reader)
+        overview, ranked = overviews.overview(reader), shown_rankings(reader)
         yield from _heading(reader, overview, width, style, vendors)
+        yield from _ranking(ranked, width, style)
         yield from _models(overview, width, style)
+        yield from _rankings_of(ranked, width, style)
         advise = partial(advice, vendors=vendors, spelling=as_flag)
         yield from _failures(reader, overview, width, style, advise)
         yield from _stopped(reader, overview, width, style, advise)
@@ -245,6 +250,23 @@ def _scores(reader: Reader, overview: Overview, width: int, style: Style) -> Ite
         found = read_overview(reader, scores, overview.models)
     yield from _title("Scores", style)
     yield from map(safe, score_lines(found, width))
+
+
+def _ranking(ranked: ShownRankings, width: int, style: Style) -> Iterator[str]:
+    """The ranking that the evaluation was made for: all else in the report is about its judges' calls."""
+    if not ranked.is_ranking:
+        return
+    yield from _title("Ranking", style)
+    if ranked.own is None:
+        yield from _hanging(NO_RANKING, min(width, _READABLE), "")
+    else:
+        yield from ranking_lines(ranked.own, width)
+
+
+def _rankings_of(ranked: ShownRankings, width: int, style: Style) -> Iterator[str]:
+    for ranking in ranked.others:
+        yield from _title(f"Ranking {one_line(ranking.id, 80)}", style)
+        yield from ranking_lines(ranking, width, short=True)
 
 
 # --- answers -------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 The first column is the evaluation's id. Where answers have scores, these follow the answer; then comes what
 was asked, with the columns of rows as `row.NAME`; where answers have a schema, its fields come last.
+
+When short, an evaluation that was made to rank has a row a contestant, not one for each of its judges.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from umwelten.report.columns import CALL_COLUMNS, MODEL_COLUMNS, PROMPT, CellTyp
 from umwelten.report.models import CallResult
 from umwelten.report.queries import overviews
 from umwelten.report.queries.call_scores import CallScores, call_scores, open_scores
+from umwelten.report.queries.rankings import own_ranking
 from umwelten.report.queries.score_overview import column_of, read_overview
 from umwelten.report.queries.sent_columns import (
     SentCall,
@@ -23,29 +26,34 @@ from umwelten.report.queries.sent_columns import (
     text_columns,
 )
 from umwelten.report.queries.variants import prompts
+from umwelten.report.ranking_table_columns import RANKING_COLUMNS, RankingRow, has_prompts, ranking_rows
 from umwelten.report.schema_fields import Field, fields_of, record_of, schema_of
 from umwelten.report.score_table_columns import ModelScores, call_columns, model_columns
+from umwelten.scoring.ranking.ranking import Ranking
 from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
 
 EVALUATION = "evaluation"
+CONTESTANT = ("model", PROMPT)
+"""The columns of models that contestants have as well."""
 
 
 class Layout(FrozenStruct):
     """Which columns the rows of some evaluations have: `plain` ones after the id, scores, texts that were
-    sent, those of the rows that were asked about, and the fields'.
+    sent, those of a ranking's contestants, those of the rows that were asked about, and the fields'.
     """
 
     plain: tuple[ReportColumn[Any], ...]
     fields: tuple[Field, ...]
     scores: tuple[ReportColumn[Any], ...] = ()
     sent: tuple[ReportColumn[SentCall], ...] = ()
+    ranking: tuple[ReportColumn[RankingRow], ...] = ()
     row: tuple[Field, ...] = ()
 
     @property
     def types(self) -> Mapping[str, CellType]:
         """The types of all columns but those of rows and fields, by name."""
-        columns = (*self.plain, *self.scores, *self.sent)
+        columns = (*self.plain, *self.scores, *self.sent, *self.ranking)
         return {EVALUATION: str} | {column.name: column.type for column in columns}
 
     @property
@@ -61,7 +69,11 @@ def layout(readers: Sequence[Reader], *, short: bool, full: bool = False) -> Lay
     """
     columns: tuple[ReportColumn[Any], ...] = MODEL_COLUMNS if short else CALL_COLUMNS
     scores: tuple[ReportColumn[Any], ...] = model_columns(readers) if short else call_columns(readers)
-    several_prompts = any(prompts(reader) for reader in readers)
+    ranked = [found for reader in readers if (found := own_ranking(reader)) is not None] if short else []
+    several_prompts = any(prompts(reader) for reader in readers) or has_prompts(ranked)
+    if ranked and len(ranked) == len(readers):
+        # The figures of the judges' calls are those of no contestant.
+        columns = tuple(column for column in columns if column.name in CONTESTANT)
     tools = any(reader.spec().request.tools is not None for reader in readers)
     schemas = () if short else tuple(schema_of(reader) for reader in readers)
     sent = () if short else text_columns(readers, full=full)
@@ -80,6 +92,7 @@ def layout(readers: Sequence[Reader], *, short: bool, full: bool = False) -> Lay
         fields=fields_of(schemas, taken=taken),
         scores=scores,
         sent=sent,
+        ranking=RANKING_COLUMNS if ranked else (),
         row=row,
     )
 
@@ -89,8 +102,14 @@ def rows(reader: Reader, shape: Layout, *, short: bool) -> Iterator[tuple[tuple[
     id_, read = overviews.name(reader), [column.value for column in shape.plain]
     read_scores = [column.value for column in shape.scores]
     if short:
+        ranking = own_ranking(reader) if shape.ranking else None
+        if ranking is not None:
+            yield from ((cells, []) for cells in _contestants(id_, ranking, shape))
+            return
+        no_contestant = [None] * len(shape.ranking)
         for row, figures in _models(reader, with_scores=bool(read_scores)):
-            yield (id_, *(value(row) for value in read), *(value(figures) for value in read_scores)), []
+            scored = (value(figures) for value in read_scores)
+            yield (id_, *(value(row) for value in read), *scored, *no_contestant), []
         return
     names, texts = [field.name for field in shape.fields], [column.value for column in shape.sent]
     found = _calls(reader, with_scores=bool(read_scores))
@@ -101,6 +120,14 @@ def rows(reader: Reader, shape: Layout, *, short: bool) -> Iterator[tuple[tuple[
         else:
             own = row_values(sent, shape.row)
             yield (*cells, *(value(sent) for value in texts)), [*own, *_values(call, names)]
+
+
+def _contestants(id_: str, ranking: Ranking, shape: Layout) -> Iterator[tuple[object, ...]]:
+    for row in ranking_rows(ranking):
+        known = {CONTESTANT[0]: row.contestant.model, CONTESTANT[1]: row.contestant.prompt}
+        plain = (known.get(column.name) for column in shape.plain)
+        figures = (column.value(row) for column in shape.ranking)
+        yield (id_, *plain, *repeat(None, len(shape.scores)), *figures)
 
 
 def _sent(reader: Reader, shape: Layout) -> Iterator[SentCall | None]:

@@ -9,13 +9,34 @@ import msgspec
 from umwelten.errors import StoreError
 from umwelten.scoring.ranking.ranking import Ranking
 from umwelten.store.database import store_errors
-from umwelten.store.derived import derived_of
+from umwelten.store.derived import RANK, stored_derived
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader, has_scores
 from umwelten.store.scores.tables import SCORES
+from umwelten.types import FrozenStruct
 
 RANKING = "ranking"
 """The name under which a ranking is stored among the settings of its scores."""
+
+
+class ShownRankings(FrozenStruct):
+    """The rankings that the report of an evaluation shows.
+
+    `is_ranking`: the evaluation was made to rank; then `own` is what came of it, `None` for nothing yet. Of
+    any other evaluation `others` are the rankings of its answers.
+    """
+
+    is_ranking: bool
+    own: Ranking | None
+    others: tuple[Ranking, ...]
+
+
+def shown_rankings(reader: Reader) -> ShownRankings:
+    """Return what the report of an evaluation shows. Raises StoreError if its own ranking cannot be read."""
+    own = own_ranking(reader)
+    derived = reader.spec().derived
+    is_ranking = own is not None or (derived is not None and derived.role == RANK)
+    return ShownRankings(is_ranking=is_ranking, own=own, others=() if is_ranking else others(reader))
 
 
 def rankings(reader: Reader) -> tuple[Ranking, ...]:
@@ -24,8 +45,8 @@ def rankings(reader: Reader) -> tuple[Ranking, ...]:
     None: it was never ranked, or nothing has come of it yet. Raises StoreError if its own cannot be read; a
     ranking of its answers that cannot be read is left out, for it hides nothing of the evaluation.
     """
-    own = own_ranking(reader)
-    return others(reader) if own is None else (own,)
+    found = shown_rankings(reader)
+    return found.others if found.own is None else (found.own,)
 
 
 def own_ranking(reader: Reader) -> Ranking | None:
@@ -34,11 +55,15 @@ def own_ranking(reader: Reader) -> Ranking | None:
 
 
 def others(reader: Reader) -> tuple[Ranking, ...]:
-    """Return the rankings that belong to the evaluation, by their names."""
+    """Return the rankings that belong to the evaluation and are named after it, by their names."""
     found = []
-    for folder in derived_of(reader.folder):
+    start = f"{reader.folder.name}."
+    # The other folders are not touched: a report of many evaluations looks for the rankings of each.
+    for folder in sorted(other for other in reader.folder.parent.iterdir() if other.name.startswith(start)):
         try:
-            found.append(_stored(folder))
+            derived = stored_derived(folder) if has_scores(folder) else None
+            if derived is not None and derived.role == RANK and folder.name == f"{start}{derived.scorer}":
+                found.append(_stored(folder))
         except StoreError:
             continue
     return tuple(ranking for ranking in found if ranking is not None)

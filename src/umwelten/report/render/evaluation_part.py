@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from umwelten.report.models import Overview
+from umwelten.report.queries.rankings import shown_rankings
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.score_details import ScoreDetails, score_details
 from umwelten.report.queries.score_overview import read_overview
@@ -18,6 +19,7 @@ class ReportSection:
         self.reader, self.overview, self.score_reader = reader, overview, scores
         self.id = overview.evaluation.id
         self.validation = validation(reader)
+        self.rankings = shown_rankings(reader)
         self.scores = None if scores is None else read_overview(reader, scores, overview.models)
 
     def score_details(self) -> ScoreDetails | None:

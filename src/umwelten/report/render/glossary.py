@@ -84,14 +84,58 @@ OF_SCORES = (
 )
 
 
-def as_html(*, records: bool = False, scores: bool = False, tools: bool = False) -> str:
+OF_RANKINGS = (
+    (
+        "points",
+        "strengths by which the shares of wins are most likely (Bradley–Terry), ties half: 1,000 is the mean "
+        "of all; between two contestants 400 points are odds of ten to one",
+    ),
+    (
+        "interval of points",
+        "holds the true strength in 95 of 100 such rankings of other files (errors are clustered by file); "
+        "one end is open for a contestant that never lost or never won",
+    ),
+    (
+        "ranks",
+        "from the best to the worst place that cannot be ruled out, by the differences between pairs that "
+        "can be told, corrected for the number of pairs (Holm)",
+    ),
+    ("against the mean", "the chance to win a comparison with a contestant of 1,000 points"),
+    (
+        "won",
+        "share of comparisons, ties half; two verdicts that contradict each other in swapped order are a tie",
+    ),
+    (
+        "first shown wins",
+        "share of decided verdicts that the answer shown first won: half, for a judge that does not mind",
+    ),
+    (
+        "flips, flips if unread",
+        "share of comparisons on which a judge named the other answer when the order was swapped; the same "
+        "for a judge that does not read the answers and prefers places as this one does",
+    ),
+    (
+        "longer wins",
+        "share of decided comparisons that the longer answer won; it may also have been the better one",
+    ),
+    ("own family wins", "share won by models of the judge's own maker, against those of others"),
+    (
+        "cycles",
+        "three answers to one question of which each beats the next, in a circle; and how many the points "
+        "would lead to expect",
+    ),
+)
+
+
+def as_html(
+    *, records: bool = False, scores: bool = False, tools: bool = False, rankings: bool = False
+) -> str:
     """A collapsed list of definitions.
 
     `records`: also those of answers that had a schema; `scores`: of answers that were scored; `tools`: of
-    calls that were offered some.
+    calls that were offered some; `rankings`: of rankings.
     """
-    words = (
-        WORDS + (OF_RECORDS if records else ()) + (OF_SCORES if scores else ()) + (OF_TOOLS if tools else ())
-    )
+    words = (OF_RANKINGS if rankings else ()) + WORDS
+    words += (OF_RECORDS if records else ()) + (OF_SCORES if scores else ()) + (OF_TOOLS if tools else ())
     items = "".join(f"<div><dt>{text(word)}</dt><dd>{text(meaning)}</dd></div>" for word, meaning in words)
     return details("Definitions", f'<dl class="words">{items}</dl>')

@@ -101,6 +101,25 @@ An evaluation that has been scored has these keys beside:
 "total" among the scorers of a model is the mean by weight of several. What the figures mean is said in
 `scoring.figures`, `scoring.differences`, `scoring.gate_outcomes` and `scoring.picks`.
 
+An evaluation that was made to rank has "ranking", null as long as nothing has come of it; one whose answers
+were ranked has "rankings", a list of these:
+
+    {"id", "of": [id, …], "question", "level", "pairs", "seats", "against", "samples", "control", "bootstrap",
+     "board": [{"contestant": {"model", "prompt", "evaluation"}, "rank", "best_rank", "worst_rank", "points",
+                "low", "high", "strength", "se", "chance", "win_share", "comparisons", "wins", "ties",
+                "losses", "unscored": {kind: count}, "undefeated", "winless", "bootstrap_low",
+                "bootstrap_high", "mean_characters", "cost_usd"}, …],
+     "compared": [{"first": contestant, "second", "points", "low", "high", "p", "p_adjusted", "comparisons",
+                   "wins", "ties", "losses"}, …],
+     "judges": [{"judge", "asked", "given", "failed", "pending", "ties", "first_seat": a share, "flips": a
+                 share, "chance_flips", "longer": a share, "own_family": a share or null, "cost_usd",
+                 "unpriced", "verdict", "able"}, …], where a share is {"share", "low", "high", "count", "of"},
+     "all_comparisons", "drawn", "judged", "equal", "unscored": {kind: count}, "files", "clusters",
+     "length": null or {"points", "low", "high", "before": [points, …]},
+     "cycles": null or {"count", "triples", "expected"}, "groups": [[contestant, …], …], "notes": [text, …]}
+
+What they mean is said in `scoring.ranking.ranking`.
+
 Of several evaluations: {"evaluations": [the object above, …]}. A short report has no "results".
 
 `null` is "not known", never 0: an unknown cost, a token count the provider did not state. "results"
@@ -122,6 +141,7 @@ from umwelten.report.queries import overviews
 from umwelten.report.queries.asked_calls import asked_detail, encodable
 from umwelten.report.queries.call_scores import call_scores, open_scores
 from umwelten.report.queries.compared_calls import sent_contents
+from umwelten.report.queries.rankings import shown_rankings
 from umwelten.report.queries.schema_validation import validation
 from umwelten.report.queries.score_overview import ScoreOverview, column_of, read_overview
 from umwelten.report.queries.sent_columns import sent_calls
@@ -163,6 +183,11 @@ def render_json(reader: Reader, out: TextIO, *, short: bool = False, full: bool 
         out.write(f',\n"schema": {_dump(validation(reader))}')
         if scored is not None:
             _write_scores(out, scored)
+        ranked = shown_rankings(reader)
+        if ranked.is_ranking:
+            out.write(f',\n"ranking": {_dump(ranked.own)}')
+        if ranked.others:
+            _write_list(out, "rankings", map(_dump, ranked.others))
         out.write("}\n")
 
 

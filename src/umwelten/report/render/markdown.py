@@ -16,12 +16,14 @@ from umwelten.report.columns import markdown_columns
 from umwelten.report.models import CallResult, Cost, Figures, Overview, Throttling
 from umwelten.report.queries import overviews
 from umwelten.report.queries.attempts import ANSWERED
+from umwelten.report.queries.rankings import shown_rankings
 from umwelten.report.queries.schema_validation import Validation, mark_in_words, validation
 from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.stored_failures import MOST_IN_REPORTS, failures_by_message
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import agreement_section, schema_section, tools_section
 from umwelten.report.render.markdown_text import cell, code_block, table
+from umwelten.report.render.ranking_markdown import write_own_ranking, write_rankings_of
 from umwelten.report.render.schema_section import summary_of
 from umwelten.report.render.scores_markdown import write_scores
 from umwelten.report.render.worker_rows import HEAD, worker_rows
@@ -50,10 +52,13 @@ def render_markdown(
     prompt's text and the results. `vendors`, `spelling`: as for `advice`.
     """
     with overviews.snapshot(reader):
-        overview = overviews.overview(reader)
+        overview, ranked = overviews.overview(reader), shown_rankings(reader)
+        out.write(f"# {cell(overview.evaluation.id)}\n\n")
+        write_own_ranking(ranked, out)
         _settings(reader, overview, out, short=short)
         _summary(overview, out, vendors)
         _models(overview, out)
+        write_rankings_of(ranked.others, out)
         write_scores(reader, overview, out, short=short)
         _time(overview, out)
         tools_section.write_markdown(overview, out)
@@ -102,7 +107,6 @@ def _evaluation_row(reader: Reader) -> tuple[str, ...]:
 
 def _settings(reader: Reader, overview: Overview, out: TextIO, *, short: bool) -> None:
     evaluation = overview.evaluation
-    out.write(f"# {cell(evaluation.id)}\n\n")
     settings = overview.settings
     rows = [("status", _status(reader, overview)), ("type", evaluation.type)]
     rows.append(("started", evaluation.started_at))

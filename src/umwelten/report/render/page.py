@@ -23,7 +23,7 @@ HEAD = """<!doctype html>
 <body>
 """
 """Of every page, up to what is shown."""
-STYLES = ("vendor/uplot.css", "shared/base.css", "page/page.css", "page/scores.css")
+STYLES = ("vendor/uplot.css", "shared/base.css", "page/page.css", "page/scores.css", "page/ranking.css")
 SCRIPTS = (
     "vendor/uplot.js",
     "vendor/dompurify.js",

@@ -17,17 +17,24 @@ _NAME = 12
 _LONGEST = 1_000
 
 
-def ranking_lines(ranking: Ranking, width: int = 80) -> Iterator[str]:
-    """Yield the lines, without ends of lines; nothing in them controls a terminal."""
-    yield from map(safe, _lines(ranking, max(width, 20)))
+def ranking_lines(ranking: Ranking, width: int = 80, *, short: bool = False) -> Iterator[str]:
+    """Yield the lines, without ends of lines; nothing in them controls a terminal.
+
+    `short`: what to know and the board.
+    """
+    yield from map(safe, _lines(ranking, max(width, 20), short=short))
 
 
-def _lines(ranking: Ranking, width: int) -> Iterator[str]:
+def _lines(ranking: Ranking, width: int, *, short: bool) -> Iterator[str]:
     for line in words.sentences(ranking):
         yield from wrap(line, width, subsequent_indent="  ")
     if ranking.board:
         yield ""
         yield from _board(ranking, width)
+    if short:
+        yield f"All of it: the report of {_name(ranking.id)}."
+        return
+    if ranking.board:
         pairs = words.shown_pairs(ranking, _MOST_PAIRS)
         if pairs:
             yield ""

@@ -13,6 +13,7 @@ from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.ranking import RankedContestant, RankedPair, Ranking, RankingJudgeFigures, Share
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
+from umwelten.types import FrozenStruct
 
 _DASH = formatting.UNKNOWN
 _NAME = 60
@@ -24,6 +25,8 @@ CAPTION = (
     "1,000 points are the mean of all contestants; 400 points more are odds of ten to one to win. Ranks: "
     "those that cannot be ruled out. A comparison whose two orders contradict each other is a tie."
 )
+NO_RANKING = "No ranking yet: it is made when its run ends. Repeat the command, which goes on where it was."
+"""What is said of an evaluation that was made to rank and has no ranking."""
 
 
 # --- sentences -------------------------------------------------------------------------------------------
@@ -37,7 +40,7 @@ def sentences(ranking: Ranking) -> tuple[str, ...]:
     best, judged = list(_best(ranking)), [judge_sentence(judge, ranking) for judge in ranking.judges]
     useless = bool(ranking.judges) and all(judge.able is False for judge in ranking.judges)
     first = [*judged, *best] if useless else [*best, *judged]
-    return (*first, *_basis(ranking), *_missing(ranking))
+    return (*first, *_open_ends(ranking), *_basis(ranking), *_missing(ranking))
 
 
 def _best(ranking: Ranking) -> Iterator[str]:
@@ -62,6 +65,9 @@ def _best(ranking: Ranking) -> Iterator[str]:
         yield f"{place}, but no other contestant can be told apart from {it}, {at}."
     else:
         yield f"{place}; {listed(untold)} cannot be told apart from {it}, {at}."
+
+
+def _open_ends(ranking: Ranking) -> Iterator[str]:
     for row in ranking.board:
         if row.undefeated or row.winless:
             what, far = ("lost", "ahead") if row.undefeated else ("won", "behind")
@@ -71,7 +77,7 @@ def _best(ranking: Ranking) -> Iterator[str]:
 def _nothing(ranking: Ranking) -> str:
     if not ranking.drawn:
         return "Nothing to rank: there is no question that two contestants were asked."
-    missing = _kinds(ranking)
+    missing = unscored_kinds(ranking)
     if set(ranking.unscored) <= {"pending"}:
         return f"Nothing has been judged yet: {formatting.count(ranking.drawn, 'comparison')} pending."
     return f"No ranking: none of {formatting.count(ranking.drawn, 'comparison')} has a value ({missing})."
@@ -134,12 +140,8 @@ def _missing(ranking: Ranking) -> Iterator[str]:
     if missing and (ranking.board or ranking.groups):
         yield (
             f"Missing: {missing:,} of {formatting.count(ranking.drawn, 'drawn comparison')} have no value "
-            f"({_kinds(ranking)}); they count as no tie and no loss."
+            f"({unscored_kinds(ranking)}); they count as no tie and no loss."
         )
-
-
-def _kinds(ranking: Ranking) -> str:
-    return ", ".join(f"{count:,} {KINDS.get(kind, kind)}" for kind, count in ranking.unscored.items())
 
 
 # --- contestants -----------------------------------------------------------------------------------------
@@ -215,10 +217,42 @@ def tally(row: RankedContestant | RankedPair) -> str:
 
 def unscored(row: RankedContestant) -> str:
     """Return how many comparisons of a contestant have no value, and why; "": all have one."""
-    if not any(row.unscored.values()):
-        return ""
-    kinds = ", ".join(f"{count:,} {KINDS.get(kind, kind)}" for kind, count in row.unscored.items())
-    return f"{sum(row.unscored.values()):,} without a value ({kinds})"
+    kinds = unscored_kinds(row)
+    return f"{sum(row.unscored.values()):,} without a value ({kinds})" if kinds else ""
+
+
+def unscored_kinds(row: RankedContestant | Ranking) -> str:
+    """Return how many comparisons have no value, by what is missing; "": all have one."""
+    return ", ".join(f"{count:,} {KINDS.get(kind, kind)}" for kind, count in row.unscored.items() if count)
+
+
+class WinShares(FrozenStruct):
+    """What a contestant won against each, in the order of the board: `–` against itself, or if never met."""
+
+    name: str
+    shares: tuple[str, ...]
+    told: tuple[bool, ...]
+
+
+def win_shares(ranking: Ranking) -> list[WinShares]:
+    """Return the share that each contestant won against each other, ties half, and which can be told."""
+    shares: dict[tuple[Contestant, Contestant], float] = {}
+    told = set()
+    for pair in ranking.compared:
+        if pair.comparisons:
+            won = (pair.wins + pair.ties / 2) / pair.comparisons
+            shares[pair.first, pair.second], shares[pair.second, pair.first] = won, 1 - won
+        if told_apart(pair, ranking):
+            told |= {(pair.first, pair.second), (pair.second, pair.first)}
+    names = [row.contestant for row in ranking.board]
+    return [
+        WinShares(
+            name=str(one),
+            shares=tuple(formatting.percent(shares.get((one, two))) for two in names),
+            told=tuple((one, two) in told for two in names),
+        )
+        for one in names
+    ]
 
 
 def difference(pair: RankedPair, ranking: Ranking) -> str:

@@ -8,17 +8,18 @@ from functools import partial
 from umwelten.phrases import Spelling
 from umwelten.providers.protocol import Vendor
 from umwelten.report import recommendations
-from umwelten.report.advice import advice, queues
+from umwelten.report.advice import advice
 from umwelten.report.columns import html_columns
-from umwelten.report.models import Cost, Figures, LaneAttribution
+from umwelten.report.models import LaneAttribution
 from umwelten.report.queries import overviews
-from umwelten.report.queries.status import UNFINISHED, EvaluationStatus
 from umwelten.report.queries.stored_failures import MOST_IN_REPORTS, failures_by_message
 from umwelten.report.queries.throttling import WAITED_FOR
 from umwelten.report.render import (
+    glance_section,
     glossary,
     page,
     picks_section,
+    ranking_section,
     schema_section,
     scores_section,
     settings_section,
@@ -27,8 +28,10 @@ from umwelten.report.render.evaluation_part import ReportSection
 from umwelten.report.render.markup import section, table, text
 from umwelten.report.render.tools_section import tools_as_html
 from umwelten.report.render.worker_rows import HEAD, worker_rows
-from umwelten.report.status_words import status_text
 from umwelten.text import formatting
+
+_MODELS = {False: "Models", True: "Calls of judges"}
+"""The heading of the models' figures; `True`: all evaluations of the page were made to rank."""
 
 
 def all_of(
@@ -37,9 +40,13 @@ def all_of(
     """The body, up to the data: a summary by model, then the answers, then the rest."""
     yield _header(parts, short)
     yield "<main>\n"
-    yield _glance(parts, vendors)
-    yield _recommendations(parts)
-    yield section("models", "Models", _models(parts))
+    yield glance_section.as_html(parts, vendors)
+    yield section("ranking", "Ranking", *_rankings(parts))
+    ranked = all(part.rankings.is_ranking for part in parts)
+    # Which judge is the cheapest is nothing that a ranking is read for.
+    yield "" if ranked else _recommendations(parts)
+    of_judges = glance_section.figures_of(parts[0], vendors) if ranked and len(parts) == 1 else ""
+    yield section("models", _MODELS[ranked], of_judges, _models(parts))
     yield "" if short else page.fragment("answers")
     yield section("scores", "Scores", *_scores(parts, short=short))
     yield section("records", "Records", *_records(parts))
@@ -65,7 +72,8 @@ def all_of(
     )
     shaped, scored = any(part.validation for part in parts), any(part.scores for part in parts)
     used = any(part.overview.tools for part in parts)
-    words = glossary.as_html(records=shaped, scores=scored, tools=used)
+    ranked_too = any(part.rankings.own or part.rankings.others for part in parts)
+    words = glossary.as_html(records=shaped, scores=scored, tools=used, rankings=ranked_too)
     yield section("words", "What the figures mean", words)
     yield "</main>\n<footer><p>Made by <b>umwelten</b> from what is stored. "
     yield "This file asks no server for anything. "
@@ -77,8 +85,10 @@ def all_of(
 
 
 def _header(parts: Sequence[ReportSection], short: bool) -> str:
+    ranked = all(part.rankings.is_ranking for part in parts)
     links = [
-        ("models", "Models", True),
+        ("ranking", "Ranking", any(part.rankings.is_ranking or part.rankings.others for part in parts)),
+        ("models", _MODELS[ranked], True),
         ("answers", "Answers", not short),
         ("scores", "Scores", any(part.scores for part in parts)),
         ("records", "Records", any(part.validation for part in parts)),
@@ -99,67 +109,6 @@ def _header(parts: Sequence[ReportSection], short: bool) -> str:
     )
 
 
-def _glance(parts: Sequence[ReportSection], vendors: Mapping[str, Vendor]) -> str:
-    return _one_glance(parts[0], vendors) if len(parts) == 1 else _several(parts)
-
-
-def _one_glance(part: ReportSection, vendors: Mapping[str, Vendor]) -> str:
-    overview = part.overview
-    figures, evaluation = overview.summary, overview.evaluation
-    dates = _date(evaluation.started_at)
-    if evaluation.finished_at:
-        dates += f" to {_date(evaluation.finished_at)}"
-    providers = {model.partition(":")[0] for model in evaluation.models}
-    ratio = formatting.speedup(figures.speedup, queues=queues(providers, vendors)) or ""
-    boxes = [
-        ("answered", formatting.percent(figures.success_rate), _counts(figures)),
-        ("wall time", formatting.seconds(figures.wall_s), ratio),
-        (
-            "median answer",
-            formatting.seconds(figures.p50_s),
-            f"95% within {formatting.seconds(figures.p95_s)}",
-        ),
-        ("in flight", f"{figures.peak_in_flight:,}", _rate(figures)),
-        ("tokens", _tokens(overview.cost, total=True), _tokens(overview.cost, total=False)),
-        ("cost", formatting.money(overview.cost.total_usd), _unpriced_calls(overview.cost)),
-    ]
-    return (
-        f'<section id="glance"><p class="kind">{text(evaluation.type)} · {dates} UTC</p>'
-        f"<h1>{text(part.id)} {_badge(part)}</h1>\n{_why(part)}"
-        f'<p class="prompt">{text(_prompt(part))}</p>\n<dl class="figures">'
-        + "".join(
-            f"<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>" for name, value, note in boxes
-        )
-        + "</dl></section>\n"
-    )
-
-
-def _several(parts: Sequence[ReportSection]) -> str:
-    head = ("evaluation", "status", "prompt", "calls", "answered", "wall time", "tokens", "cost")
-    rows = [
-        (
-            text(part.id),
-            _badge(part),
-            text(_prompt(part, 90)),
-            f"{part.overview.summary.calls:,}",
-            formatting.percent(part.overview.summary.success_rate),
-            formatting.seconds(part.overview.summary.wall_s),
-            _tokens(part.overview.cost, total=True),
-            text(formatting.cost(part.overview.cost.total_usd, part.overview.cost.unpriced_calls)),
-        )
-        for part in parts
-    ]
-    body = table(head, rows, name="Evaluations", words=3)
-    return f'<section id="glance"><h1>{len(parts)} evaluations</h1>\n{body}</section>\n'
-
-
-def _why(part: ReportSection) -> str:
-    runs = overviews.runs(part.reader)
-    if part.overview.evaluation.status in UNFINISHED and runs and runs[-1].reason:
-        return f'<p class="reason">{text(runs[-1].reason)}</p>\n'
-    return ""
-
-
 # --- models --------------------------------------------------------------------------------------
 
 
@@ -174,6 +123,11 @@ def _recommendations(parts: Sequence[ReportSection]) -> str:
         picks_section.left_out(part.overview, of=name) for part, name in zip(parts, names, strict=True)
     )
     return f'<section id="choice"><ul class="picks">{cards}</ul>\n{left}</section>\n' if cards else ""
+
+
+def _rankings(parts: Sequence[ReportSection]) -> Iterator[str]:
+    for part in parts:
+        yield from ranking_section.as_html(part.rankings, of=part.id if len(parts) > 1 else "")
 
 
 def _scores(parts: Sequence[ReportSection], *, short: bool) -> Iterator[str]:
@@ -332,55 +286,3 @@ def _failures(parts: Sequence[ReportSection], advise: Callable[..., str]) -> Ite
     yield table([*head, "kind", "calls", "example", "what to do"], failed, name="Failures", words=9)
     head = [*head, "model", "reason", "what to do"]
     yield _subsection("Stopped: all calls refused", table(head, stopped, name="Stopped", words=9))
-
-
-# --- words ---------------------------------------------------------------------------------------
-
-
-def _date(iso: str) -> str:
-    return f'<time datetime="{text(iso)}">{text(iso[:16].replace("T", " "))}</time>'
-
-
-def _badge(part: ReportSection) -> str:
-    """The status in true words: where calls failed, the others were answered all the same."""
-    status, figures = part.overview.evaluation.status, part.overview.summary
-    some = status == EvaluationStatus.FAILED and figures.succeeded
-    words = status_text(status, failed=figures.failed if some else 0, pending=0)
-    words = words if some or status != EvaluationStatus.FAILED else status
-    return f'<span class="badge {"some" if some else text(status)}">{text(words)}</span>'
-
-
-def _prompt(part: ReportSection, width: int = 280) -> str:
-    """The beginning of the prompt, or the names of several."""
-    prompts = part.overview.evaluation.prompts
-    if not prompts:
-        return _beginning(part.overview.evaluation.prompt, width)
-    return _beginning(f"{len(prompts)} prompts: {', '.join(prompt.name for prompt in prompts)}", width)
-
-
-def _beginning(prompt: str, width: int = 280) -> str:
-    line = " ".join(prompt[: width * 4].split())
-    return line if len(line) <= width else line[:width].rstrip() + "…"
-
-
-def _counts(figures: Figures) -> str:
-    parts = [f"{figures.succeeded:,} of {figures.calls:,} calls"]
-    parts += [f"{figures.failed:,} failed"] if figures.failed else []
-    parts += [f"{figures.pending:,} pending"] if figures.pending else []
-    return ", ".join(parts)
-
-
-def _rate(figures: Figures) -> str:
-    rate = figures.throughput_per_s
-    return "" if rate is None else f"{formatting.short(rate)} calls/s"
-
-
-def _tokens(cost: Cost, *, total: bool) -> str:
-    usage = cost.usage
-    if total:
-        return formatting.tokens(usage.total_tokens)
-    return f"{formatting.tokens(usage.input_tokens)} in, {formatting.tokens(usage.output_tokens)} out"
-
-
-def _unpriced_calls(cost: Cost) -> str:
-    return f"{formatting.count(cost.unpriced_calls, 'call')} of unknown price" if cost.unpriced_calls else ""
