@@ -9,7 +9,7 @@ import msgspec
 from umwelten.errors import StoreError
 from umwelten.scoring.ranking.ranking import Ranking
 from umwelten.store.database import store_errors
-from umwelten.store.derived import RANK, stored_derived
+from umwelten.store.derived import RANK, owner
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader, has_scores
 from umwelten.store.scores.tables import SCORES
@@ -61,8 +61,7 @@ def others(reader: Reader) -> tuple[Ranking, ...]:
     # The other folders are not touched: a report of many evaluations looks for the rankings of each.
     for folder in sorted(other for other in reader.folder.parent.iterdir() if other.name.startswith(start)):
         try:
-            derived = stored_derived(folder) if has_scores(folder) else None
-            if derived is not None and derived.role == RANK and folder.name == f"{start}{derived.scorer}":
+            if has_scores(folder) and owner(folder) == reader.folder:
                 found.append(_stored(folder))
         except StoreError:
             continue
