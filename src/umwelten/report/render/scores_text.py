@@ -199,5 +199,5 @@ def gate_value_text(value: GateValue) -> str:
         figures += f" ({interval(value.low, value.high)})"
     if value.outcome == "undecided" and value.bounds[0] is not None:
         most = formatting.UNKNOWN if value.bounds[1] is None else f"{value.bounds[1]:.4g}"
-        figures += f", unscored answers leave room from {value.bounds[0]:.4g} to {most}"
+        figures += f", could come to anything from {value.bounds[0]:.4g} to {most}"
     return f"{value.outcome}, {figures}"
