@@ -183,7 +183,8 @@ def test_evaluations_of_earlier_versions_have_every_view(tmp_path, serve, versio
     (row,) = asked.get("/api/home").json["evaluations"]
     assert (row["problem"], row["totals"]["succeeded"], row["totals"]["failed"]) == (None, 4, 1)
     call = asked.get("/api/e/demo/calls?status=failed").json["calls"][0]["call"]
-    for part in ("", "/pace", "/failures", "/scores", "/compare", "/ratings", f"/calls/{call}", "/control"):
+    views = ("", "/pace", "/failures", "/scores", "/rankings", "/compare", "/ratings", "/control")
+    for part in (*views, f"/calls/{call}"):
         assert asked.get(f"/api/e/demo{part}").status == 200, part
 
 

@@ -30,6 +30,7 @@ from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
 from umwelten.version import __version__
 from umwelten.view.home import Home, ordered
+from umwelten.view.rankings import shown_boards
 from umwelten.view.readers import Readers
 from umwelten.view.requests import (
     MOST_ROWS,
@@ -79,6 +80,7 @@ class Routes:
                 web.get("/api/e/{id}/failures", self.failures),
                 web.get("/api/e/{id}/workers", self.workers),
                 web.get("/api/e/{id}/scores", self.scores),
+                web.get("/api/e/{id}/rankings", self.rankings),
                 web.get("/api/e/{id}/calls", self.calls),
                 web.get("/api/e/{id}/count", self.count),
                 web.get("/api/e/{id}/calls/{call}", self.call),
@@ -153,6 +155,10 @@ class Routes:
     async def scores(self, request: web.Request) -> web.Response:
         """The scores by model, `null` if it was never scored."""
         return json_response(await self.read(request, score_table))
+
+    async def rankings(self, request: web.Request) -> web.Response:
+        """The ranking that it was made for, or those of its answers."""
+        return json_response(await self.read(request, shown_boards))
 
     # --- calls ---
 

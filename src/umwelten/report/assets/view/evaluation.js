@@ -4,6 +4,7 @@ import { badge, element, fill, inWords, moment, oneLine, spent, table, visible }
 import { progress } from "./home.js";
 import { address } from "./place.js";
 import { pacePlots } from "./plot.js";
+import { drawRankings } from "./ranking.js";
 
 const FIRST_MS = 3000; // plot and failures of a run are drawn anew so often, and less often where that takes long
 
@@ -19,7 +20,8 @@ export async function evaluation(main, place, context) {
   const scores = element("section", { hidden: true, "aria-labelledby": "scores" });
   const changes = element("section", { hidden: true, "aria-labelledby": "changes" });
   const workers = element("section", { hidden: true, "aria-labelledby": "workers" });
-  fill(main, top, models, scores, failures, plots, workers, changes);
+  const ranking = element("section", { hidden: true, "aria-labelledby": "ranking" });
+  fill(main, top, ranking, models, scores, failures, plots, workers, changes);
   const paint = () => { drawTop(top, head, totals, context.pace()); drawModels(models, id, totals); };
   paint();
 
@@ -52,6 +54,7 @@ export async function evaluation(main, place, context) {
   }
   maybeSlow();
   get(`${base}/scores`, {}, context.signal).then((rows) => drawScores(scores, rows)).catch(() => {});
+  get(`${base}/rankings`, {}, context.signal).then((found) => drawRankings(ranking, found)).catch(() => {});
   follow(`${base}/events`, {
     news: (news) => { head = news.head; context.attempts(news); paint(); maybeSlow(); },
     totals: (now) => { totals = now; paint(); },
