@@ -206,6 +206,7 @@ def test_a_covariate_takes_its_part_of_the_strength() -> None:
         (lambda: bradley_terry({("a", "b"): -1}), r"wins\['a', 'b'\] is -1"),
         (lambda: bradley_terry({("a", "b"): math.inf}), "is inf"),
         (lambda: bradley_terry({("a", "a"): 1}), "one contestant, twice"),
+        (lambda: bradley_terry({("a", "b"): 1e300, ("b", "a"): 1e300, ("b", "c"): 1}), "too far apart"),
         (lambda: bootstrap_strengths([], 0, "seed"), "draws is 0"),
         (lambda: bradley_terry({("a", "b"): 1}).rank_ranges(95), "level is 95"),
     ],

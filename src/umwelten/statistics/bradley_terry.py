@@ -11,7 +11,7 @@ from umwelten.statistics import arguments
 from umwelten.statistics.comparisons import Comparison, Disconnected, Record, check_connected, gather
 from umwelten.statistics.connectivity import Dominance, dominance
 from umwelten.statistics.distributions import t_quantile, two_sided_p, two_sided_z
-from umwelten.statistics.linear_systems import Matrix, factor, inverse, sandwich
+from umwelten.statistics.linear_systems import Matrix, Singular, factor, inverse, sandwich
 from umwelten.statistics.paired_likelihood import Maximum, PairTotals, chance, maximise
 from umwelten.statistics.paired_tests import holm
 
@@ -281,7 +281,13 @@ def _information_errors(found: Maximum, size: int) -> Matrix:
     """Return the inverse of the information, without what was added to hold the sum at 0."""
     if not size:
         return []
-    rows = inverse(factor(found.information))
+    try:
+        rows = inverse(factor(found.information))
+    except Singular:
+        raise ValueError(
+            "the numbers of comparisons or wins are too far apart to compute with: leave out pairs that have "
+            "next to none"
+        ) from None
     # The ridge is an eigenvalue `ridge · size` of equal shifts, whose inverse is spread over all elements.
     shift = 1 / (found.ridge * size) / size
     for row in rows[:size]:
