@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -146,11 +146,16 @@ class Settings(FrozenStruct):
         )
 
     def with_values(
-        self, values: Mapping[str, Value], variants: Mapping[str, Mapping[str, Value]] = {}
+        self,
+        values: Mapping[str, Value],
+        variants: Mapping[str, Mapping[str, Value]] = {},
+        *,
+        given: Collection[str] = (),
     ) -> Settings:
         """These settings with values of a file that the user names on top, by the options' names.
 
-        They count as given. What the profile in force says gives way to them.
+        Those in `given` count as given, the others as defaults of that file. What the profile in force says
+        gives way to them.
         """
         keys = {OPTIONS[name].key for name in values}
         flags = {
@@ -163,7 +168,7 @@ class Settings(FrozenStruct):
             values={**self.values, **values},
             variants=merge(self.variants, variants),
             flags=flags,
-            given=self.given | frozenset(values),
+            given=self.given | frozenset(given),
         )
 
 

@@ -39,7 +39,7 @@ from umwelten.types import FrozenStruct
 _SECTIONS = ("suite", "tasks", "gates")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 _LONGEST = 60
-_SETTLED = ("id", "resume", "overwrite", "detach", "ui", "profile", "fail_under", "again")
+SETTLED = ("id", "resume", "overwrite", "detach", "ui", "profile", "fail_under", "again")
 """Options that a file cannot set: a suite settles them itself, or they belong to the command."""
 OF_ALL_TASKS = (
     "output_dir",
@@ -61,7 +61,7 @@ _IN_SUITE = tuple(
     for key, option in BY_KEY.items()
     if option.place != "flag"
     and option.only in (None, "batch")
-    and option.name not in (*_SETTLED, "memory", *SCORING_KEYS)
+    and option.name not in (*SETTLED, "memory", *SCORING_KEYS)
 )
 _IN_TASK = tuple(key for key in _IN_SUITE if BY_KEY[key].name not in OF_ALL_TASKS)
 
@@ -265,7 +265,7 @@ def _refuse_misplaced(given: dict[str, Any], place: TomlPosition, file: TomlFile
             hint = "The evaluation of a task is called SUITE.TASK: give the suite a name in [suite]."
         elif name in ("resume", "overwrite"):
             hint = "A suite always does what is missing; under another name it begins anew."
-        elif name in _SETTLED:
+        elif name in SETTLED:
             hint = "It is an option of the command alone."
         else:
             continue

@@ -10,7 +10,9 @@ import pytest
 from conftest import Cli
 from provider import provider
 from suitekit import SUITE, profile, write_suite
+from umwelten.evaluation.scoring.jury import spent_nusd
 from umwelten.simulate.faultserver.profile import Behaviour, Rule
+from umwelten.types import NANO
 
 
 def test_a_suite_asks_scores_and_judges_once_and_a_repeat_asks_nothing(cli: Cli, tmp_path: Path) -> None:
@@ -85,13 +87,22 @@ def test_flags_count_over_tasks_which_count_over_the_suite(cli: Cli, tmp_path: P
 
 def test_a_limit_of_costs_is_one_for_all_and_leaves_the_rest_unbegun(cli: Cli, tmp_path: Path) -> None:
     path = write_suite(tmp_path)
-    prices = '[prices."openai:a"]\ninput = 1\noutput = 100\n[prices."openai:b"]\ninput = 1\noutput = 100\n'
-    (tmp_path / "umwelten.toml").write_text(prices + '[prices."openai:judge"]\ninput = 1\noutput = 100\n')
+    models = ("a", "b", "judge")
+    rows = [f'[prices."openai:{model}"]\ninput = 1\noutput = 100\n' for model in models]
+    (tmp_path / "umwelten.toml").write_text("".join(rows))
+    folders = [tmp_path / "output" / f"nightly.{name}" for name in ("capitals", "letters", "letters.polite")]
+    limited = ("eval", "suite", path, "--max-tokens", "20", "--max-cost")
     with provider(profile()) as server:
-        limited = ("eval", "suite", path, "--max-tokens", "20", "--max-cost")
         ran = cli(*limited, "0.003", env=server.env())
         assert (ran.code, "task letters: not begun" in ran.err) == (3, True)
-        assert not (tmp_path / "output" / "nightly.letters").exists()
+        assert (folders[0].exists(), folders[1].exists()) == (True, False)
+        assert cli(*limited, "1", "--only", "capitals", env=server.env()).code == 0
+        # What the first task has spent is missing in the second, which is not enough there.
+        limit_nusd = spent_nusd(folders[0]) + 3_000_000
+        ran = cli(*limited, f"{limit_nusd / NANO:.9f}", env=server.env())
+        assert (ran.code, folders[1].exists(), folders[2].exists()) == (3, True, True)
+        assert 0 < spent_nusd(folders[1]) <= 1_000_000  # an answer may cost two
+        assert sum(map(spent_nusd, folders)) <= limit_nusd
         ran = cli(*limited, "1", env=server.env())
         assert (ran.code, server.idle().requests) == (0, 24)
 
@@ -132,22 +143,10 @@ def test_an_estimate_asks_before_going_on_and_the_repeat_continues(cli: Cli, tmp
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (
-            "weight = 3",
-            "wieght = 3",
-            "line 10, [tasks.capitals]: 'wieght' is not known\nDid you mean 'weight'?",
-        ),
-        ("row_name", "row_nam", "Did you mean 'row_name'?"),
-        ('"contains"', '"contian"', "[tasks.capitals.scorers]: scorer 'right' is of type 'contian'"),
-        ('"capitals.right"', '"capitls.right"', "line 20, [gates]: gate 'capitls.right"),
-        ("[tasks.letters]", "[tasks.capitals]", "line 13"),
-        ("[tasks.letters]", '[tasks."let.ters"]', "cannot be the name of a task"),
-        ("[tasks.letters]", "[tasks.total]", "a task cannot be called 'total'"),
+        ("weight = 3", "wieght = 3", "line 10, [tasks.capitals]: 'wieght' is not known"),
         ("data/capitals.csv", "data/capitols.csv", "line 5, [tasks.capitals]: cannot read"),
         ("{{row.country}}", "{{row.contry}}", "line 9, [tasks.capitals]: "),
         ('scorers.right = { type = "contains" }', "", "task 'capitals' has no scorers"),
-        ('name = "nightly"', 'name = "a b"', "line 2, [suite]: 'a b' cannot be the name of a suite"),
-        ("weight = 3", "max_cost = 3", "line 10, [tasks.capitals]: max_cost cannot be set here"),
         ("openai:judge", "openrouter:judge", "OPENROUTER_API_KEY"),
     ],
 )
@@ -176,3 +175,30 @@ def test_an_evaluation_that_is_something_else_is_left_alone(cli: Cli, tmp_path: 
         assert (ran.code, server.idle().requests) == (2, asked)
     assert "evaluation 'nightly.letters' was started with other settings" in ran.err
     assert "Under another --id" in ran.err
+
+
+def test_what_the_suite_says_of_judges_is_for_tasks_that_have_some(cli: Cli, tmp_path: Path) -> None:
+    text = SUITE.replace(', model = "openai:judge"', "").replace(
+        'name = "nightly"', 'name = "nightly"\njudge = "openai:judge"\ncoerce = true\nfile_pattern = "*.md"'
+    )
+    path = write_suite(tmp_path, text)
+    with provider(profile()) as server:
+        ran = cli("eval", "suite", path, "--samples", "2", "--dry-run", "--json", env=server.env())
+        assert (ran.code, json.loads(ran.out)["judge_calls"]) == (0, 16)
+        ran = cli("eval", "suite", path, "--only", "capitals", "--samples", "2", env=server.env())
+        assert (ran.code, "--samples is for judges, and no task has one" in ran.err) == (2, True)
+
+
+def test_a_file_that_is_named_is_trusted_and_a_projects_settings_are_not(cli: Cli, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    path = write_suite(project)
+    text = (project / path).read_text().replace("data/capitals.csv", "../../data.csv")
+    (project / path).write_text(text)
+    (project / "suites" / "data" / "capitals.csv").rename(tmp_path / "data.csv")
+    with provider(profile()) as server:
+        ran = cli("eval", "suite", path, "--dry-run", env=server.env(), cwd=project)
+        assert ran.code == 0
+        (project / "umwelten.toml").write_text('[defaults]\nreport = "../out.html"\n')
+        ran = cli("eval", "suite", path, env=server.env(), cwd=project)
+        assert (ran.code, server.ledger.requests) == (2, 0)
+    assert "umwelten.toml:2: this project's file writes to" in ran.err

@@ -40,6 +40,9 @@ from umwelten.store.scores.store import ScoreStore
 from umwelten.store.store import spent_nusd as store_spent
 from umwelten.types import NANO, Prompt, RequestSettings
 
+OF_JUDGES = ("judge", "samples", "check")
+"""Options that are about judges alone, by their names."""
+
 
 def is_judge(definition: Definition) -> bool:
     """Return whether a scorer asks models."""
@@ -69,7 +72,7 @@ def resolve_judges(
         for name, definition in definitions.items()
     }
     judges = [definition for definition in found.values() if is_judge(definition)]
-    for option in ("judge", "samples", "check"):
+    for option in OF_JUDGES:
         if option in settings.given and not judges:
             raise UsageError(
                 Phrase("{option:{option}} is for judges, and no scorer is one", option=option),

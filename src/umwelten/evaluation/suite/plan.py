@@ -6,7 +6,7 @@ Everything that can be checked without a call is checked here, for all tasks, be
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +19,13 @@ from umwelten.config.layers import DEFAULT, Value
 from umwelten.config.option_demands import option_demands
 from umwelten.config.options import OPTIONS, find_option
 from umwelten.config.settings import Settings
-from umwelten.config.suite_file import OF_ALL_TASKS, SuiteFile, SuiteTask, merged, of_all
+from umwelten.config.suite_file import OF_ALL_TASKS, SETTLED, SuiteFile, SuiteTask, merged, of_all
 from umwelten.errors import ConfigError, EvaluationChanged, UmweltenError, UsageError
 from umwelten.evaluation.build_spec import build_spec
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.preflight import preflight
 from umwelten.evaluation.scoring.build_scoring import build_scoring
+from umwelten.evaluation.scoring.jury import OF_JUDGES, is_judge
 from umwelten.evaluation.scoring.scoring import check_ahead
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.evaluation.spec import EvaluationSpec, check_id, stored_spec
@@ -159,6 +160,7 @@ def plan_suite(
             planned, own = _plan_task(file, task, configured, flags, ids[task], spelling)
             tasks.append(planned)
             gates = tuple(dict.fromkeys((*gates, *own)))
+        _check_flags(flags, tasks)
         check_suite_gates(gates, {task.name: _gated(task) for task in tasks})
         plan = SuitePlan(
             name=name,
@@ -182,6 +184,19 @@ def _check_only(only: Sequence[str], file: SuiteFile) -> None:
             raise UsageError(
                 f"{file.path} has no task {name!r}",
                 sentences(did_you_mean(closest(name, file.tasks)), f"Tasks are {', '.join(file.tasks)}."),
+            )
+
+
+def _check_flags(flags: Mapping[str, Any], tasks: Sequence[PlannedTask]) -> None:
+    """Raise `UsageError` for a flag about judges where no task has one."""
+    if any(is_judge(scorer) for task in tasks for scorer in task.scoring.scorers):
+        return
+    for name in OF_JUDGES:
+        if flags.get(name) not in (None, ()):
+            raise UsageError(
+                Phrase("{option:{name}} is for judges, and no task has one", name=name),
+                "Add a scorer of type judge to a task, or leave it out.",
+                argument=name,
             )
 
 
@@ -212,14 +227,14 @@ def _plan_task(
 ) -> tuple[PlannedTask, tuple[Gate, ...]]:
     """Return a task and the gates that come with its scorers."""
     task = merged(file.common, file.tasks[name])
-    with _naming(file, file.tasks[name], flags, id):
-        settings = _settings(task, configured, flags, id, spelling)
+    with _naming(file, file.tasks[name], flags, id, spelling):
+        settings = _settings(task, configured, flags, id, spelling, given=file.tasks[name].values)
         known, notes = vendors(settings), list[Wording](task.notes)
         spec = build_spec("batch", settings, known, notes)
         try:
             scoring, gates = _scoring(task, settings, known)
             preflight(spec, settings, known)
-            _check_stored(spec, id)
+            _check_stored(spec, id, runs=not settings.get("dry_run"))
             check_ahead(scoring, spec)
         except BaseException:
             if spec.tools is not None:
@@ -245,10 +260,22 @@ def _whole(spec: EvaluationSpec) -> EvaluationSpec:
 
 
 def _settings(
-    task: SuiteTask, configured: Settings, flags: Mapping[str, Any], id: str, spelling: Spelling
+    task: SuiteTask,
+    configured: Settings,
+    flags: Mapping[str, Any],
+    id: str,
+    spelling: Spelling,
+    *,
+    given: Collection[str],
 ) -> Settings:
+    """Return the options of a task. `given`: those that its own section has, which must have an effect."""
     own = {name: value for name, value in flags.items() if name not in ("fail_under", "report")}
-    settings = _with_flags(configured.with_values(task.values, task.variants), own, spelling)
+    settings = configured.with_values(task.values, task.variants, given=given)
+    settings = _with_flags(settings, own, spelling)
+    if not any(is_judge(scorer) for scorer in task.scoring.scorers.values()):
+        # Flags about judges are for the tasks that have some.
+        idle = {name for name in OF_JUDGES if name not in given and task.scoring.scorers}
+        settings = msgspec.structs.replace(settings, given=settings.given - idle)
     source = str(task.place.path)
     settled: dict[str, Any] = {"id": id, "resume": True, "overwrite": False, "report": (), "fail_under": None}
     if task.scoring.scorers:
@@ -282,17 +309,23 @@ def _scoring(
     return msgspec.structs.replace(scoring, gates=()), gates
 
 
-def _check_stored(spec: EvaluationSpec, id: str) -> None:
-    """Raise a `StoreError` where the answers that are there were asked for otherwise."""
+def _check_stored(spec: EvaluationSpec, id: str, *, runs: bool) -> None:
+    """Raise a `StoreError` where the answers that are there were asked for otherwise.
+
+    `runs`: also where another process works on them.
+    """
     folder = spec.output.output_dir / id
     if has_database(folder):
         with suppress(NeverStarted), Reader.open(folder) as reader:
             refuse_changes(reader.connection, reader.spec(), stored_spec(spec, id))
-        lock(folder).release()  # EvaluationBusy now, and not when other tasks are paid for
+        if runs:
+            lock(folder).release()  # EvaluationBusy now, and not when other tasks are paid for
 
 
 @contextmanager
-def _naming(file: SuiteFile, task: SuiteTask, flags: Mapping[str, Any], id: str) -> Iterator[None]:
+def _naming(
+    file: SuiteFile, task: SuiteTask, flags: Mapping[str, Any], id: str, spelling: Spelling
+) -> Iterator[None]:
     """Let errors of the block say which task of the file they are about, and in which line."""
     try:
         yield
@@ -308,8 +341,8 @@ def _naming(file: SuiteFile, task: SuiteTask, flags: Mapping[str, Any], id: str)
             )
         else:
             hint = error.hint_wording
-            error.hint_wording = None if hint is None else spell(hint, as_key)
-        text = spell(error.wording, as_key)
+            error.hint_wording = None if hint is None else spell(hint, in_file(spelling))
+        text = spell(error.wording, in_file(spelling))
         if not text.startswith(f"{file.path}"):
             text = f"{_place(file, task, name, text)}: {text}"
         error.wording = text
@@ -330,8 +363,14 @@ def _place(file: SuiteFile, task: SuiteTask, argument: str | None, text: str) ->
     return str(task.place) if option is None else task.place.at(option.key)
 
 
-def as_key(name: str, value: str | None = None) -> str:
-    """Spell an option as a suite's file has it."""
-    option = find_option(name)
-    key = name if option is None else option.key
-    return key if value is None else f'{key} = "{value}"'
+def in_file(spelling: Spelling) -> Spelling:
+    """Return how a suite's file spells options; those that it cannot set are as `spelling` has them."""
+
+    def spelled(name: str, value: str | None = None) -> str:
+        option = find_option(name)
+        key = name if option is None else option.key
+        if key in SETTLED:
+            return spelling(name, value)
+        return key if value is None else f'{key} = "{value}"'
+
+    return spelled
