@@ -15,7 +15,9 @@ from umwelten.scoring.judge.makers import maker_of, same_maker
 from umwelten.scoring.ranking.comparison import Unit, Vote
 from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.draw import Row
+from umwelten.scoring.ranking.length import Controlled, controlled
 from umwelten.scoring.ranking.ranking import RankingJudgeFigures
+from umwelten.statistics import Comparison
 
 ABC = contestants(*"abc")
 
@@ -119,11 +121,13 @@ def test_counts_of_journals_give_the_published_strengths() -> None:
     )
     assert first.points == pytest.approx(0.47957 * 400 / math.log(10), abs=1e-3)
     assert (first.wins, first.ties, first.losses) == (498, 0, 320)
+    assert (found.compared[0].wins, found.compared[0].losses) == (284, 221)
 
 
 def test_one_that_never_lost_has_finite_points_and_an_open_end() -> None:
     found = ranking(units(ABC, 10, better), ABC)
     best, middle, worst = found.board
+    assert [line.rank for line in found.board] == [1, 2, 3]
     assert best.undefeated
     assert best.high is None
     assert best.low is not None
@@ -176,8 +180,9 @@ def test_no_value_at_all() -> None:
 def test_equal_answers_are_ties_without_a_judge_and_failures_are_neither() -> None:
     a, b = ABC[:2]
     made = [unit(f"e{n}", a, b, better, state="equal") for n in range(4)]
-    made += [unit(f"f{n}", a, b, better) for n in range(3)]
-    made += [unit("g1", a, b, lambda file, first, second: "first" if first == a else None)]
+    made += [unit(f"f{n}", a, b, better, lengths=(2, 1)) for n in range(3)]
+    half = lambda file, first, second: "second" if first == a else None  # noqa: E731
+    made += [unit("g1", a, b, half, lengths=(2, 1))]
     made += [unit("g2", a, b, lambda file, first, second: "first" if first == a else "")]
     made += [unit("g3", a, b, better, state="input_changed")]
     found = ranking(made, ABC[:2])
@@ -189,7 +194,7 @@ def test_equal_answers_are_ties_without_a_judge_and_failures_are_neither() -> No
     assert (found.files, found.clusters, found.drawn) == (7, 7, 10)
     judge = of_judge(found)
     assert (judge.asked, judge.given, judge.failed, judge.pending) == (10, 8, 1, 1)
-    assert judge.flips.of == 3
+    assert (judge.flips.of, judge.longer.of) == (3, 3)
 
 
 def test_one_file_has_a_board_without_intervals() -> None:
@@ -247,6 +252,34 @@ def test_bootstrap_costs_and_lengths() -> None:
     assert alike.notes[0].endswith("alike in length")
 
 
+def test_what_an_answer_twice_as_long_gains() -> None:
+    a, b = ABC[:2]
+    made = []
+    for n in range(80):
+        longer = a if n % 2 else b
+        wins = n % 8 < 6
+
+        def says(
+            file: str, first: Contestant, second: Contestant, longer: Any = longer, wins: Any = wins
+        ) -> str:
+            return "first" if (first == longer) == wins else "second"
+
+        made.append(unit(f"f{n}", a, b, says, lengths=(20, 10) if longer == a else (10, 20)))
+    found = ranking(made, [a, b], control="length")
+    assert found.length is not None
+    assert found.length.points == pytest.approx(400 * math.log10(3))  # three of four
+    assert found.length.low is not None
+    assert 0 < found.length.low < found.length.points
+    assert [line.points for line in found.board] == pytest.approx([1000, 1000])
+
+
+def test_what_is_added_where_length_decides_makes_no_more_files_of_them() -> None:
+    made = [Comparison(0, 1, float(by > 0), f"f{n}", float(by)) for n in range(4) for by in (1, -2, 3, -1.5)]
+    found = controlled(made, 0.95)
+    assert isinstance(found, Controlled)
+    assert found.strengths.clusters == 4
+
+
 # --- the judge ---
 
 
@@ -259,6 +292,7 @@ def test_bootstrap_costs_and_lengths() -> None:
         (6, 1, None, "more files are needed to say"),
         (40, 20, False, "flipped on 20 of 40, and a judge that does not read the answers flips on 50%"),
         (40, 3, True, ""),
+        (8, 5, False, "flips on 51%: this one is no better than chance"),
     ],
 )
 def test_the_sentence(files: int, flipped: int, able: bool | None, says: str) -> None:
@@ -274,6 +308,12 @@ def test_the_sentence(files: int, flipped: int, able: bool | None, says: str) ->
     assert (judge.flips.count, judge.flips.of) == (flipped, files)
     assert judge.able is able
     assert says in judge.verdict if says else judge.verdict == ""
+
+
+def test_one_file_tells_nothing_even_of_a_judge_that_always_takes_a_seat() -> None:
+    judge = of_judge(ranking(units(ABC, 1, always_first), ABC))
+    assert judge.able is None
+    assert judge.verdict.startswith("flipped on 3 of 3, in 1 file: too few to say")
 
 
 def test_nearly_all_ties_and_none_decided_in_both_orders() -> None:
@@ -313,8 +353,8 @@ def test_longer_answers_and_the_judges_own_family() -> None:
     assert judge.own_family is not None
     assert (judge.own_family.count, judge.own_family.of) == (20, 20)
     assert (judge.longer.count, judge.longer.of) == (10, 10)
-    assert judge.longer.low is not None
-    assert 0.6 < judge.longer.low < 0.8  # of ten files, not of as many as there could be
+    assert judge.own_family.low is not None
+    assert 0.6 < judge.own_family.low < 0.75  # of ten files, not of twenty
     other = [
         Unit(
             row=each.row,

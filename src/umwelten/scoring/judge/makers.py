@@ -13,7 +13,7 @@ _MAKERS: Mapping[str, str] = {
     "Anthropic": "claude",
     "Cohere": "command|c4ai|aya",
     "DeepSeek": "deepseek",
-    "Google": "gemini|gemma|medgemma|palm",
+    "Google": "gemini|[a-z]*gemma|palm",
     "Hugging Face": "smollm|smolvlm|zephyr",
     "IBM": "granite",
     "Meta": "llama|codellama",

@@ -59,6 +59,7 @@ def rank(
     all_comparisons: int,
     answer_costs: Mapping[Contestant, float | None] | None = None,
     judge_costs: Mapping[str, JudgeCost] | None = None,
+    seed: str | None = None,
     notes: Sequence[str] = (),
 ) -> Ranking:
     """Return the ranking that comes of the comparisons that were drawn, each once, valued or not.
@@ -66,12 +67,13 @@ def rank(
     `contestants` are those that were to be compared; one without any comparison that has a value is not on
     the board, and a note says so. Where some never met the others, the board is empty and `groups` names
     them. `all_comparisons` is what `draw.comparisons` returns; costs are in dollars, of answers by contestant
-    and of judges. Errors: `KeyError` for a contestant or judge that is not among those given.
+    and of judges. `seed` is that of the bootstrap, the id where none is given. Errors: `KeyError` for a
+    contestant or judge that is not among those given.
     """
     collected = _Collected(contestants, options)
     for unit in units:
         collected.add(unit)
-    found = _Found(collected, options, answer_costs or {}, seed=id)
+    found = _Found(collected, options, answer_costs or {}, seed=id if seed is None else seed)
     return Ranking(
         id=id,
         of=tuple(of),
@@ -179,7 +181,8 @@ class _Found:
             plain = clustered_strengths(collected.comparisons, level=options.level)
         except Disconnected as error:
             self.groups = tuple(
-                tuple(collected.contestants[int(str(one))] for one in group) for group in error.groups
+                tuple(collected.contestants[one] for one in group if isinstance(one, int))
+                for group in error.groups
             )
             return
         if len(plain.names) > 2:

@@ -30,13 +30,13 @@ def controlled(comparisons: Sequence[Comparison[int]], level: float) -> Controll
     note = ""
     try:
         strengths = clustered_strengths(comparisons, level=level, control=True)
-    except CovariateUndetermined as error:
+    except CovariateUndetermined:
         if not _varies(comparisons):
             return _FIXED if any(each.covariate for each in comparisons) else _ALIKE
         try:
             strengths = clustered_strengths([*comparisons, *_added(comparisons)], level=level, control=True)
         except CovariateUndetermined:
-            return str(error)
+            return _UNTOLD
         note = _DECIDES
     if strengths.covariate is None:
         return _ALIKE
@@ -53,6 +53,7 @@ def controlled(comparisons: Sequence[Comparison[int]], level: float) -> Controll
 
 _ALIKE = "all answers that were compared are alike in length"
 _FIXED = "the same pair always differs in length alike, which cannot be told from its strengths"
+_UNTOLD = "these comparisons do not tell what length is worth"
 _DECIDES = (
     "length alone explains the verdicts, so that its effect has no bound: the strengths at equal length were "
     "fitted with half a win each way added for each pair"
