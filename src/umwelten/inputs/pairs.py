@@ -9,12 +9,12 @@ beyond them (`chained`) the calls and their inputs; of what is sent, its digest 
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
-from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -42,12 +42,12 @@ from umwelten.store.stored_pairs import AnswerPlace, answer_places, pair_part
 from umwelten.store.tables import cell_of
 from umwelten.types import FoundInput, FrozenStruct, Text
 
-_KEPT = 10_000
-"""Inputs whose answers' stamps are kept in memory, of each evaluation, some 400 bytes an answer: an even draw
-goes round all inputs again and again."""
+_DESCRIBED = 200_000
+"""Answers of an evaluation whose stamps are kept while pairs are found, some 300 bytes each: a draw takes the
+inputs in any order."""
 
-_READ = 64
-"""Answers that were read last and are kept: each is in as many pairs as there are other models."""
+_READ = 16_000_000
+"""Characters of the answers that were read last, which are kept: each is in several pairs."""
 
 _GONE = "gone"
 """The stamp of a pair of which an answer is gone: its calls fail, and say so."""
@@ -181,46 +181,56 @@ def _is_same(first: Content | None, second: Content | None) -> bool:
 # --- finding ---------------------------------------------------------------------------------
 
 
-class _Found(msgspec.Struct, frozen=True):
+class _Asked(msgspec.Struct, frozen=True):
+    """What the answers about one input were asked."""
+
+    file: str | None
+    path: str
+    part: str
+    size: int
+
+
+class _Found(NamedTuple):
     """What is needed of an answer to describe the pairs that it is in."""
 
     stamps: tuple[str, str]
     size: int
-    input_size: int
-    file: str | None
-    path: str
-    part: str
+    asked: _Asked
 
 
 class _Answers:
-    """The answers of one evaluation, input by input."""
+    """The answers of one evaluation, read input by input."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._kept: OrderedDict[int, dict[int, _Found]] = OrderedDict()
+        self._count = 0
         self.prompt_bytes = max(len(prompt.text.encode()) for prompt in reader.spec().request.prompts)
 
     def of(self, call: int) -> _Found | None:
         number = cell_of(call)[0]
         if number not in self._kept:
-            with store_errors(self._reader.folder):
-                found = answers_about(self._reader, number)
-            self._kept[number] = {each.id: _described(each) for each in found}
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+            self._read(number)
         return self._kept[number].get(call)
 
+    def _read(self, number: int) -> None:
+        with store_errors(self._reader.folder):
+            found = _described(answers_about(self._reader, number))
+        self._kept[number] = found
+        self._count += len(found)
+        while self._count > _DESCRIBED and len(self._kept) > 1:
+            self._count -= len(self._kept.popitem(last=False)[1])
 
-def _described(call: StoredCall) -> _Found:
-    text = call.text or ""
-    return _Found(
-        stamps=(text_stamp(text), answer_stamp("", call.key, call.input_stamp, deep=True)),
-        size=len(text.encode()),
-        input_size=call.input_size,
-        file=call.file,
-        path=call.path,
-        part=call.part,
-    )
+
+def _described(calls: Sequence[StoredCall]) -> dict[int, _Found]:
+    asked = None
+    found = {}
+    for call in calls:
+        asked = asked or _Asked(file=call.file, path=call.path, part=call.part, size=call.input_size)
+        text = call.text or ""
+        stamps = text_stamp(text), answer_stamp("", call.key, call.input_stamp, deep=True)
+        found[call.id] = _Found(stamps=stamps, size=len(text.encode()), asked=asked)
+    return found
 
 
 def _found_pairs(
@@ -256,16 +266,16 @@ class _About(FrozenStruct):
         part = pair_part(pair.first, pair.second)
         if first is None or second is None:
             return FoundInput(name=pair.name, path=path, size=0, stamp=_GONE, part=part)
-        size = first.size + second.size
+        size, asked = first.size + second.size, first.asked
         deep = bool(self.chained) or self.beside is not None
         stamp = _pair_stamp(first.stamps, second.stamps, deep=deep)
         if self.chained:
-            size += first.input_size + (prompt_bytes if PROMPT in self.chained else 0)
+            size += asked.size + (prompt_bytes if PROMPT in self.chained else 0)
         if self.beside is not None:
-            text = self.beside(first.file or "", first.path)
+            text = self.beside(asked.file or "", asked.path)
             size, stamp = size + len(text.encode()), f"{stamp}{DEEP}{text_stamp(text)}"
-        if INPUT in self.chained and first.file is not None and not first.part:
-            part = f"{part} {first.input_size} {first.file}"
+        if INPUT in self.chained and asked.file is not None and not asked.part:
+            part = f"{part} {asked.size} {asked.file}"
         return FoundInput(name=pair.name, path=path, size=size, stamp=stamp, part=part)
 
 
@@ -289,7 +299,7 @@ def _folder(folder: Path, place: AnswerPlace) -> Path:
 
 def _answer(folder: Path, place: AnswerPlace, name: str) -> StoredAnswer:
     with input_errors():
-        answer = _stored(folder, place.call, _state(folder))
+        answer = _read_answers.get(folder, place.call)
     if answer is None:
         raise InputError(
             f"an answer of the pair {name!r} is no longer in {folder}",
@@ -315,10 +325,46 @@ def _file_state(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-# To open the database takes a hundred times as long as to look whether it changed.
-@lru_cache(maxsize=_READ)
-def _stored(folder: Path, call: int, state: _State) -> StoredAnswer | None:
-    return stored_answer(folder, call)
+class _ReadAnswers:
+    """The answers that were read last, for as long as their databases are as they were; in any thread.
+
+    To open a database takes a hundred times as long as to look whether it changed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[Path, int], tuple[_State, StoredAnswer]] = OrderedDict()
+        self._characters = 0
+
+    def get(self, folder: Path, call: int) -> StoredAnswer | None:
+        """Return the good answer to a call, `None` if there is none. Raises StoreError."""
+        place, state = (folder, call), _state(folder)
+        with self._lock:
+            known = self._kept.get(place)
+            if known is not None and known[0] == state:
+                self._kept.move_to_end(place)
+                return known[1]
+        answer = stored_answer(folder, call)
+        with self._lock:
+            self._drop(place)
+            if answer is not None:
+                self._kept[place] = (state, answer)
+                self._characters += _characters(answer)
+            while self._characters > _READ:
+                self._drop(next(iter(self._kept)))
+        return answer
+
+    def _drop(self, place: tuple[Path, int]) -> None:
+        known = self._kept.pop(place, None)
+        if known is not None:
+            self._characters -= _characters(known[1])
+
+
+def _characters(answer: StoredAnswer) -> int:
+    return len(answer.text) + len(answer.prompt) + len(answer.data or "")
+
+
+_read_answers = _ReadAnswers()
 
 
 def _stamps(answer: StoredAnswer) -> tuple[str, str]:
