@@ -26,8 +26,8 @@ def test_the_sentences_tell_the_best_the_judge_the_cost_and_what_is_missing() ->
         "order was swapped (1.7% – 13.7%; without reading the answers it would be 50.0%).",
         "55 comparisons judged and 2 ties of equal answers without a verdict, over 40 files: 118 verdicts of "
         "1 judge, which cost $0.0123.",
-        "Missing: 3 of 60 drawn comparisons have no value (2 no answer, 1 judge failed); they count as no "
-        "tie and no loss.",
+        "Missing: 3 of 60 drawn comparisons have no value (2 no answer, 1 judge failed); they count "
+        "neither as ties nor as losses.",
     )
 
 
@@ -69,7 +69,7 @@ def test_what_nothing_came_of_is_said() -> None:
     words = sentences(found)
     assert words[0] == "No ranking: none of 60 comparisons has a value (50 judge failed, 10 no answer)."
     assert "gave no verdict: 120 failed" in words[1]
-    assert words[2].endswith("which cost unknown (120 calls).")
+    assert words[2] == "0 verdicts of 1 judge, which cost unknown (120 calls)."
     assert "rank  contestant" not in "\n".join(lines(found))
 
 
@@ -99,13 +99,20 @@ def test_one_order_says_nothing_of_flips() -> None:
     assert "unknown, because each comparison was shown in one order only" in sentences(found)[1]
 
 
+def test_a_judge_that_was_not_asked_is_not_blamed() -> None:
+    idle = judge(asked=0, given=0, failed=0, ties=0, flips=NONE, able=None, cost_usd=None)
+    found = sentences(ranking(judges=(idle,), judged=0, equal=60, unscored={}))
+    assert found[1] == "Judge openai:gpt-5.4-mini was not asked."
+    assert found[2].endswith("without a verdict, over 40 files: 0 verdicts of 1 judge, which cost nothing.")
+
+
 def test_cycles_length_and_notes_are_told() -> None:
     effect = LengthEffect(points=35, low=12, high=58, before=(1090, 1030, 880))
     found = ranking(cycles=Cycles(4, 120, 3.2), length=effect, notes=("one\nnote \x1b[31m",))
     text = " ".join(" ".join(lines(found)).split())
     assert "4 of 120 triples of answers; 3.2 are expected" in text
     assert "An answer twice as long gains +35 (+12 – +58) points" in text
-    assert "one note \\x1b[31m" in text
+    assert sentences(found)[-1] == "one note \\x1b[31m."
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])

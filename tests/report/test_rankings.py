@@ -56,6 +56,7 @@ def test_a_ranking_is_found_by_its_own_evaluation_and_by_that_of_the_answers(out
     assert found(output / "x.rank") == found(output / "x") == (ranking(),)
     store_ranking(output, ranking(id="x.best"), id="x.best")
     store_ranking(output, ranking(), id="y.rank")
+    store_ranking(output, ranking(), id="x.y.rank")
     assert [one.id for one in found(output / "x")] == ["x.best", "x.rank"]
     assert found(output / "y.rank")[0].id == "y.rank", "as it is called now"
 

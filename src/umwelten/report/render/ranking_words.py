@@ -20,6 +20,8 @@ _NAME = 60
 """Characters of a name in a sentence; tables have all of it."""
 _NAMES = 4
 """Names in a sentence, of more the first and how many there are."""
+_NOTE = 1_000
+"""Characters of a note, which may name several contestants."""
 
 CAPTION = (
     "1,000 points are the mean of all contestants; 400 points more are odds of ten to one to win. Ranks: "
@@ -33,14 +35,14 @@ NO_RANKING = "No ranking yet: it is made when its run ends. Repeat the command, 
 
 
 def sentences(ranking: Ranking) -> tuple[str, ...]:
-    """Return what a reader must know, one sentence each: the best, the judges, the cost, what is missing.
+    """Return what a reader must know, one sentence each: best, judges, cost, what is missing, notes.
 
     Where no judge can tell the answers apart, that comes first.
     """
     best, judged = list(_best(ranking)), [judge_sentence(judge, ranking) for judge in ranking.judges]
     useless = bool(ranking.judges) and all(judge.able is False for judge in ranking.judges)
     first = [*judged, *best] if useless else [*best, *judged]
-    return (*first, *_open_ends(ranking), *_basis(ranking), *_missing(ranking))
+    return (*first, *_open_ends(ranking), *_basis(ranking), *_missing(ranking), *_notes(ranking))
 
 
 def _best(ranking: Ranking) -> Iterator[str]:
@@ -88,6 +90,8 @@ def judge_sentence(judge: RankingJudgeFigures, ranking: Ranking) -> str:
     name = f"Judge {one_line(judge.judge, _NAME)}"
     if judge.verdict:
         return f"{name}: {judge.verdict.rstrip('.')}."
+    if not judge.asked:
+        return f"{name} was not asked."
     if not judge.given:
         kinds = [f"{judge.failed:,} failed"] * bool(judge.failed)
         kinds += [f"{judge.pending:,} pending"] * bool(judge.pending)
@@ -111,16 +115,20 @@ def judge_sentence(judge: RankingJudgeFigures, ranking: Ranking) -> str:
 def _basis(ranking: Ranking) -> Iterator[str]:
     """How much was judged, and what that cost."""
     given = sum(judge.given for judge in ranking.judges)
+    verdicts = (
+        f"{formatting.count(given, 'verdict')} of {formatting.count(len(ranking.judges), 'judge')}, "
+        f"which cost {judging_cost(ranking)}"
+    )
+    if not ranking.judged and not ranking.equal:
+        yield f"{verdicts}."
+        return
     parts = [f"{formatting.count(ranking.judged, 'comparison')} judged"]
     if ranking.equal:
         parts.append(f"{formatting.count(ranking.equal, 'tie')} of equal answers without a verdict")
     files = f"{formatting.count(ranking.files, 'file')}"
     if ranking.clusters != ranking.files:
         files += f" in {formatting.count(ranking.clusters, 'cluster')}"
-    yield (
-        f"{' and '.join(parts)}, over {files}: {formatting.count(given, 'verdict')} of "
-        f"{formatting.count(len(ranking.judges), 'judge')}, which cost {judging_cost(ranking)}."
-    )
+    yield f"{' and '.join(parts)}, over {files}: {verdicts}."
     if ranking.drawn < ranking.all_comparisons:
         against = f", all against {one_line(ranking.against, _NAME)}" if ranking.against else ""
         yield f"{ranking.drawn:,} of {ranking.all_comparisons:,} possible comparisons were drawn{against}."
@@ -140,8 +148,13 @@ def _missing(ranking: Ranking) -> Iterator[str]:
     if missing and (ranking.board or ranking.groups):
         yield (
             f"Missing: {missing:,} of {formatting.count(ranking.drawn, 'drawn comparison')} have no value "
-            f"({unscored_kinds(ranking)}); they count as no tie and no loss."
+            f"({unscored_kinds(ranking)}); they count neither as ties nor as losses."
         )
+
+
+def _notes(ranking: Ranking) -> Iterator[str]:
+    for note in ranking.notes:
+        yield f"{one_line(note, _NOTE).rstrip('.')}."
 
 
 # --- contestants -----------------------------------------------------------------------------------------
@@ -320,7 +333,7 @@ def judge_columns(ranking: Ranking) -> list[str]:
 
 
 def other_lines(ranking: Ranking) -> Iterator[str]:
-    """Yield what there is to say of cycles and length, then the notes."""
+    """Yield what there is to say of cycles and length."""
     cycles = ranking.cycles
     if cycles is not None and cycles.triples:
         yield (
@@ -336,4 +349,3 @@ def other_lines(ranking: Ranking) -> Iterator[str]:
             f"Points are at equal length. An answer twice as long gains {found.points:+,.0f}{figures} points "
             "with the judges."
         )
-    yield from ranking.notes
