@@ -61,6 +61,7 @@ from umwelten.providers.prices import price_book
 from umwelten.providers.protocol import Vendor
 from umwelten.providers.wires import wires_of
 from umwelten.records import BegunCall, Committable
+from umwelten.store.answer_connections import AnswerConnections
 from umwelten.store.grid import Counts
 from umwelten.threads import run_in_thread
 from umwelten.types import Call, ModelRef, Turn
@@ -176,7 +177,7 @@ class Evaluation:
                 self.stop(self._stop[0], interrupted=self._stop[1], grace_s=self._stop[2])
             try:
                 async with self._memory.of(served(self._targets, pool), tell, clock):
-                    with self._shared(pool, engine, tell):
+                    with self._shared(pool, engine, tell), AnswerConnections():
                         result = await engine.run()
                 ended_at = self._clock()
             finally:

@@ -8,8 +8,6 @@ beyond them (`chained`) the calls and their inputs; of what is sent, its digest 
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
@@ -35,7 +33,6 @@ from umwelten.phrases import Phrase
 from umwelten.prompts.template import FIRST, INPUT, MEMORY, PROMPT, ROW, SECOND, Template
 from umwelten.store.database import database, has_database, store_errors
 from umwelten.store.inputs import path_text
-from umwelten.store.journal import journal_of
 from umwelten.store.reader import Reader
 from umwelten.store.stored_calls import StoredAnswer, StoredCall, answers_about, stored_answer
 from umwelten.store.stored_pairs import AnswerPlace, answer_places, pair_part
@@ -45,9 +42,6 @@ from umwelten.types import FoundInput, FrozenStruct, Text
 _DESCRIBED = 200_000
 """Answers of an evaluation whose stamps are kept while pairs are found, some 300 bytes each: a draw takes the
 inputs in any order."""
-
-_READ = 16_000_000
-"""Characters of the answers that were read last, which are kept: each is in several pairs."""
 
 _GONE = "gone"
 """The stamp of a pair of which an answer is gone: its calls fail, and say so."""
@@ -299,72 +293,13 @@ def _folder(folder: Path, place: AnswerPlace) -> Path:
 
 def _answer(folder: Path, place: AnswerPlace, name: str) -> StoredAnswer:
     with input_errors():
-        answer = _read_answers.get(folder, place.call)
+        answer = stored_answer(folder, place.call)
     if answer is None:
         raise InputError(
             f"an answer of the pair {name!r} is no longer in {folder}",
             Phrase("Continue with {option:resume}."),
         )
     return answer
-
-
-_State = tuple[tuple[int, int] | None, ...]
-
-
-def _state(folder: Path) -> _State:
-    """Return what changes when the database does: times and sizes of its file and its journal."""
-    path = database(folder)
-    return tuple(map(_file_state, (path, journal_of(path))))
-
-
-def _file_state(path: Path) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - twice for each answer that is read
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
-
-
-class _ReadAnswers:
-    """The answers that were read last, for as long as their databases are as they were; in any thread.
-
-    To open a database takes a hundred times as long as to look whether it changed.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[Path, int], tuple[_State, StoredAnswer]] = OrderedDict()
-        self._characters = 0
-
-    def get(self, folder: Path, call: int) -> StoredAnswer | None:
-        """Return the good answer to a call, `None` if there is none. Raises StoreError."""
-        place, state = (folder, call), _state(folder)
-        with self._lock:
-            known = self._kept.get(place)
-            if known is not None and known[0] == state:
-                self._kept.move_to_end(place)
-                return known[1]
-        answer = stored_answer(folder, call)
-        with self._lock:
-            self._drop(place)
-            if answer is not None:
-                self._kept[place] = (state, answer)
-                self._characters += _characters(answer)
-            while self._characters > _READ:
-                self._drop(next(iter(self._kept)))
-        return answer
-
-    def _drop(self, place: tuple[Path, int]) -> None:
-        known = self._kept.pop(place, None)
-        if known is not None:
-            self._characters -= _characters(known[1])
-
-
-def _characters(answer: StoredAnswer) -> int:
-    return len(answer.text) + len(answer.prompt) + len(answer.data or "")
-
-
-_read_answers = _ReadAnswers()
 
 
 def _stamps(answer: StoredAnswer) -> tuple[str, str]:

@@ -16,6 +16,7 @@ import msgspec
 
 from umwelten.choices import RowRule
 from umwelten.records import Recall
+from umwelten.store.answer_connections import read_row
 from umwelten.store.database import folder_errors, open_for_reading
 from umwelten.store.reader import Reader
 from umwelten.store.tables import SUCCEEDED, call_id
@@ -292,8 +293,7 @@ _STORED_ANSWER = f"""SELECT a.text, a.data, nullif(i.name, ''), i.path, i.part, 
 
 def stored_answer(folder: Path, call: int) -> StoredAnswer | None:
     """Return the answer to the call with this number, or `None` if it has no good one. Raises StoreError."""
-    with folder_errors(folder), closing(open_for_reading(folder)) as connection:
-        row = connection.execute(_STORED_ANSWER, (call,)).fetchone()
+    row = read_row(folder, _STORED_ANSWER, (call,))
     if row is None:
         return None
     options = {} if row[9] is None else msgspec.json.decode(row[9], type=dict[str, Any])
