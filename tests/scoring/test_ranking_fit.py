@@ -17,7 +17,8 @@ from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.draw import Row
 from umwelten.scoring.ranking.length import Controlled, controlled
 from umwelten.scoring.ranking.ranking import RankingJudgeFigures
-from umwelten.statistics import Comparison
+from umwelten.scoring.ranking.shares import clustered_share
+from umwelten.statistics import Comparison, wilson
 
 ABC = contestants(*"abc")
 
@@ -354,7 +355,7 @@ def test_longer_answers_and_the_judges_own_family() -> None:
     assert (judge.own_family.count, judge.own_family.of) == (20, 20)
     assert (judge.longer.count, judge.longer.of) == (10, 10)
     assert judge.own_family.low is not None
-    assert 0.6 < judge.own_family.low < 0.75  # of ten files, not of twenty
+    assert judge.own_family.low == pytest.approx(wilson(10, 10).low)  # of ten files, not of twenty
     other = [
         Unit(
             row=each.row,
@@ -417,6 +418,21 @@ def test_cycles() -> None:
     assert found.cycles is not None
     assert (found.cycles.count, found.cycles.triples) == (12, 12)
     assert found.cycles.expected == pytest.approx(3)
+
+
+def test_the_interval_of_a_share_knows_which_verdicts_belong_together() -> None:
+    alone = clustered_share({n: (n % 4 == 0, 1) for n in range(40)}, 0.95)
+    assert (alone.low, alone.high) == pytest.approx(wilson(10, 40))
+    spread = clustered_share({n: (n % 3, 3) for n in range(20)}, 0.95)
+    together = clustered_share({n: (3 * (n % 3 == 0), 3) for n in range(20)}, 0.95)
+    assert alone.share is not None
+    assert spread.high is not None
+    assert spread.low is not None
+    assert together.high is not None
+    assert together.low is not None
+    assert together.high - together.low > 1.5 * (spread.high - spread.low)
+    assert clustered_share({}, 0.95).share is None
+    assert clustered_share({1: (2, 3)}, 0.95).low is None
 
 
 # --- equals are not told apart ---

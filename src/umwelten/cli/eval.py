@@ -133,7 +133,7 @@ def retry(id_: str | None, kinds: tuple[str, ...], models: tuple[str, ...], **fl
     "--prompt",
     metavar="TEXT",
     help="What judges look at; @FILE reads a file, - reads stdin. {{first}} and {{second}} are the answers.  "
-    "[default: which answer serves the one who asked better]",
+    "[default: which of the two answers serves the asker better]",
 )
 @option("--no-control", "control", flag_value=False, type=bool, default=None, help=_NO_CONTROL)
 @click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=completers.ids)

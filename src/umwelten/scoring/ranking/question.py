@@ -12,7 +12,7 @@ from umwelten.text.suggestions import closest, did_you_mean_clause
 
 WORDING = 1
 """Raise it with every change of these words: other words give other verdicts. The frames have theirs, too."""
-DEFAULT_QUESTION = "Which of the two answers serves the one who asked better?"
+DEFAULT_QUESTION = "Which of the two answers serves the asker better?"
 FIRST, SECOND = "first", "second"
 ANSWERS = (FIRST, SECOND)
 SHOWN = ("prompt", "input", "expected", *ANSWERS)

@@ -18,7 +18,8 @@ def clustered_share(counts: Mapping[Hashable, Counts], level: float) -> Share:
 
     `counts` are those of each cluster. The interval is Wilson's on an effective number of cases, as in
     `statistics.clustered_rate`: as many independent ones as have the spread of this ratio between clusters,
-    times (t(n−1)/t(C−1))² for few clusters (Korn and Graubard 1998); C, where clusters do not differ at all.
+    times (t(n−1)/t(C−1))² for few clusters (Korn and Graubard 1998). Where clusters do not differ at all they
+    are C cases, however many there are in each.
     Its ends are `None` with one cluster.
     """
     given = [each for each in counts.values() if each[1]]
@@ -33,5 +34,5 @@ def clustered_share(counts: Mapping[Hashable, Counts], level: float) -> Share:
     factor = 1.0
     if clusters < of:
         factor = (t_quantile(tail, of - 1) / t_quantile(tail, clusters - 1)) ** 2
-    low, high = wilson_of_spread(rate, variance / factor, clusters * factor, of, level)
+    low, high = wilson_of_spread(rate, variance / factor, clusters, of, level)
     return Share(share=rate, low=low, high=high, count=count, of=of)
