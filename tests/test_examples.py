@@ -14,6 +14,10 @@ import pytest
 import umwelten
 from api.conftest import server as server
 from provider import Provider
+from umwelten.config.settings import load
+from umwelten.config.suite_file import read_suite_file
+from umwelten.evaluation.suite.ahead import look_ahead
+from umwelten.evaluation.suite.plan import plan_suite
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 SCORERS = ("Exact", "Number", "Judge", "Function")
@@ -25,6 +29,14 @@ MODULES = [
     and not module.name.endswith("__main__")
     and ">>> " in Path(str(module.module_finder.find_spec(module.name).origin)).read_text("utf-8")  # type: ignore[union-attr,call-arg]
 ]
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SUITES = {
+    "suites/numbers.toml": {"find": 24, "compute": 24},
+    "suites/letters.toml": {"records": 12},
+    "suites/labels.toml": {"topic": 20, "mood": 20},
+    "scoring/nightly.toml": {"capitals": 100, "letters": 12},
+}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -51,3 +63,16 @@ def test_the_examples_of_a_module_work(name: str) -> None:
 def _check(example: doctest.DocTest) -> None:
     failed = doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(example, out=sys.stdout.write).failed
     assert not failed
+
+
+@pytest.mark.parametrize(("file", "calls"), SUITES.items())
+def test_the_suites_can_be_planned(file: str, calls: dict[str, int], tmp_path: Path) -> None:
+    configured = load(tmp_path, {"OPENAI_API_KEY": "none"}, tmp_path)
+    plan = plan_suite(read_suite_file(EXAMPLES / file), configured, {"output_dir": tmp_path / "output"})
+    assert {task.name: look_ahead(task).plan.calls for task in plan.tasks} == calls
+    assert all(task.scoring.scorers for task in plan.tasks)
+    plan.close()
+
+
+def test_the_demo_takes_no_file_of_the_suites() -> None:
+    assert not list((EXAMPLES / "suites").rglob("*.txt"))
