@@ -175,6 +175,33 @@ def test_mistakes_are_named_before_anything_is_asked(
     assert not Path("output/x.rank").exists()
 
 
+def test_models_without_a_comparison_with_others_are_named_before_anything_is_paid_for(
+    cli: Cli, server: JudgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answered(
+        {"a": ["x", "xx", "", ""], "b": ["y", "", "", ""], "c": ["", "", "z", "zz"], "d": ["", "", "w", ""]}
+    )
+    ran = cli("eval", "rank", "x", *JUDGE, env=server.env())
+    assert (ran.code, server.asks, ran.out) == (2, [], "")
+    assert "\n  openai:a, openai:b\n  openai:c, openai:d\n" in ran.err
+
+
+def test_an_undefeated_model_has_an_open_end_and_the_status_is_0(
+    cli: Cli, server: JudgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answered(
+        {name: [name * (length + n) for n in range(6)] for name, length in (("a", 30), ("b", 1), ("c", 2))}
+    )
+    server.judge = lambda ask: longer(ask) if "a" in ask.first + ask.second else "tie"
+    ran = cli("eval", "rank", "x", *JUDGE, "--json", env=server.env())
+    assert ran.code == 0
+    best, *others = board(ran.out)["board"]
+    assert (best["undefeated"], best["low"] is None, best["high"]) == (True, False, None)
+    assert best["points"] < 3000 and [line["undefeated"] for line in others] == [False, False]
+
+
 def test_another_question_needs_another_id_or_is_judged_anew(
     cli: Cli, server: JudgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

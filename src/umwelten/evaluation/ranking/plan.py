@@ -11,6 +11,7 @@ from umwelten.inputs.pairs import AnswerPair
 from umwelten.scoring.ranking.comparison import Seats, Unit, UnitState, Vote
 from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.draw import PairShare, Row, comparisons, drawn, seat
+from umwelten.statistics.connectivity import islands
 from umwelten.store.stored_pairs import AnswerPlace
 from umwelten.types import FrozenStruct
 
@@ -48,6 +49,21 @@ class RankingPlan:
     def states(self) -> Counter[str]:
         """Return how many of the drawn comparisons are judged, and why the others are not."""
         return Counter(self._state(one) for one in self._drawn())
+
+    def groups(self) -> list[list[Contestant]]:
+        """Return the groups of contestants that have no comparison with those of another, the largest first.
+
+        One that has none at all is in no group.
+        """
+        numbers = {contestant: number for number, contestant in enumerate(self.answers.contestants)}
+        met = {
+            (numbers[one.a], numbers[one.b])
+            for one in self._drawn()
+            if self._state(one) in ("judged", "equal")
+        }
+        there = {number for pair in met for number in pair}
+        found = islands(len(numbers), met)
+        return [[self.answers.contestants[n] for n in group] for group in found if there.intersection(group)]
 
     def pairs(self) -> Iterator[AnswerPair]:
         """Yield what judges are shown, in the order of asking."""

@@ -92,7 +92,7 @@ class RankingEvaluation:
         return self.plan.states()
 
     def check_some(self) -> None:
-        """Raise `UsageError` where there is nothing to ask."""
+        """Raise `UsageError` where there is nothing to ask, or no common ranking would come of it."""
         if not self.states["judged"]:
             why = {
                 "equal": "equal answers",
@@ -105,6 +105,14 @@ class RankingEvaluation:
             raise UsageError(
                 f"there is nothing to judge: of {self.states.total():,} comparisons, {listed}",
                 Phrase("Failed and pending calls have no answer: {option:resume} makes them."),
+            )
+        groups = self.plan.groups()
+        if len(groups) > 1:
+            listed = "".join(f"\n  {', '.join(map(str, group))}" for group in groups)
+            raise UsageError(
+                f"these groups have no comparison with each other, so there is no common ranking:{listed}",
+                Phrase("Compare more of them with {option:pairs}, or rank each group by itself."),
+                argument="pairs",
             )
 
     # --- what is asked ---
