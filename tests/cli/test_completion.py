@@ -91,6 +91,15 @@ def test_ids_come_from_the_output_directory_that_is_in_force(asking: Asking) -> 
     assert asking.words("umwelten eval show ", UMWELTEN_OUTPUT_DIR="nowhere") == []
 
 
+def test_tasks_and_baselines_come_from_the_suite_that_is_named(asking: Asking) -> None:
+    (asking.project / "s.toml").write_text("[tasks.letters]\n[tasks.labels]\n[tasks.numbers]\n")
+    add_evaluation(asking.project / "output" / "nightly.letters", [], [])
+    add_evaluation(asking.project / "output" / "other.sums", [], [])
+    assert asking.words("umwelten eval suite s.toml --only l") == ["letters", "labels"]
+    assert asking.words("umwelten eval suite s.toml --baseline ") == ["nightly"]
+    assert asking.words("umwelten eval suite none.toml --only ") == []
+
+
 def test_a_name_that_would_be_read_as_an_option_is_not_offered_as_an_argument(asking: Asking) -> None:
     add_evaluation(asking.project / "output" / "--output=x", [], ["--failed"])
     for command in ("report", "show"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from umwelten.attempts.open_files import raise_file_limit
 from umwelten.cli.compare import share
@@ -116,8 +117,11 @@ class _Front:
         return [*found]
 
     def begin(self, task: PlannedTask, number: int, of: int) -> None:
-        if self.look.progress != "json":
-            click.echo(f"task {number} of {of}: {task.name} ({task.id})", err=True)
+        text = f"task {number} of {of}: {task.name} ({task.id})"
+        if self.look.progress == "json":
+            task.notes.insert(0, text)  # as one of the run's events: stderr is for programs
+        else:
+            click.echo(text, err=True)
 
     def make_calls(self, task: PlannedTask, evaluation: Evaluation) -> RunEnd:
         result, tally = run_some(evaluation, self.look, self.new(task.notes), None)
@@ -183,7 +187,8 @@ def _print(board: Leaderboard, comparisons: Mapping[str, Comparison], *, as_json
             click.echo(safe(line))
         for task, found in comparisons.items():
             click.echo(f"\n{task}")
-            for line in comparison_lines(found, _call, width):
+            # Costs and times are in the reports: here they would hide what regressed.
+            for line in comparison_lines(msgspec.structs.replace(found, measures=()), _call, width):
                 click.echo(safe(line))
     sys.stdout.flush()
 

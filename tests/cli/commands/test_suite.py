@@ -130,6 +130,22 @@ def test_a_baseline_is_compared_task_by_task(cli: Cli, tmp_path: Path) -> None:
         assert (ran.code, server.idle().requests, "Did you mean 'nightly'?" in ran.err) == (2, asked, True)
 
 
+def test_a_score_that_regressed_ends_with_4(cli: Cli, tmp_path: Path) -> None:
+    text = SUITE[: SUITE.index("[tasks.letters]")].replace(', "openai:b"', "")
+    path = write_suite(tmp_path, text)
+    rows = [f"City {n},Land {n},It is Land {n}." for n in range(12)]
+    (tmp_path / "suites" / "data" / "capitals.csv").write_text("\n".join(("city,country,answer", *rows)))
+    with provider(profile()) as server:
+        assert cli("eval", "suite", path, env=server.env()).code == 0
+        server.use(profile(Rule(model="a", behaviour=Behaviour(text="Nobody knows."))))
+        ran = cli("eval", "suite", path, "-i", "new", "--baseline", "nightly", env=server.env())
+        assert (ran.code, "regressed" in ran.out) == (4, True)
+        ran = cli(
+            "eval", "suite", path, "-i", "new", "--baseline", "nightly", "--exit-zero", env=server.env()
+        )
+        assert ran.code == 0
+
+
 def test_an_estimate_asks_before_going_on_and_the_repeat_continues(cli: Cli, tmp_path: Path) -> None:
     path = write_suite(tmp_path)
     with provider(profile()) as server:

@@ -72,7 +72,7 @@ def scores(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items
     """The scorers of the evaluations that are named before."""
     from umwelten.report.queries.names import scorer_names
 
-    folders = [_output_dir(ctx) / str(name) for name in ctx.params.get("words") or ()]
+    folders = [_output_dir(ctx) / str(name) for name in _arguments(ctx, "words")]
     found = dict.fromkeys(name for folder in folders for name in scorer_names(folder))
     return items_of(found, incomplete)
 
@@ -81,7 +81,7 @@ def renamed_models(ctx: click.Context, param: click.Parameter, incomplete: str) 
     """`OLD=` of the first evaluation that is named before, then the models of the second."""
     from umwelten.report.queries.names import model_names
 
-    folders = [_output_dir(ctx) / str(name) for name in ctx.params.get("words") or ()]
+    folders = [_output_dir(ctx) / str(name) for name in _arguments(ctx, "words")]
     old, sign, _ = incomplete.partition("=")
     if not sign:
         return items_of((f"{name}=" for name in model_names(folders[0])) if folders else (), incomplete)
@@ -165,20 +165,26 @@ def memories(ctx: click.Context, param: click.Parameter, incomplete: str) -> Ite
 
 def tasks(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The tasks of the suite's file that is named before."""
-    from umwelten.config.suite_file import task_names
-
-    path = ctx.params.get("file")
-    return items_of(task_names(Path(path)) if path else (), incomplete)
+    return items_of(_task_names(ctx), incomplete)
 
 
 def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """The names of what may be suites in the output directory."""
+    """What may be suites in the output directory, with tasks of the file that is named before."""
     from umwelten.evaluation.suite.baseline import suite_names
 
-    path = ctx.params.get("file")
+    return items_of(suite_names(_output_dir(ctx), _task_names(ctx)), incomplete)
+
+
+def _task_names(ctx: click.Context) -> list[str]:
     from umwelten.config.suite_file import task_names
 
-    return items_of(suite_names(_output_dir(ctx), task_names(Path(path)) if path else ()), incomplete)
+    return [name for path in _arguments(ctx, "file") for name in task_names(Path(str(path)))]
+
+
+def _arguments(ctx: click.Context, name: str) -> Iterable[object]:
+    """The arguments that were typed before; while the value of an option is, click has not named them yet."""
+    found = ctx.params.get(name) or ctx.args
+    return found if isinstance(found, list | tuple) else (found,)
 
 
 def profiles(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
