@@ -102,9 +102,10 @@ class RankingEvaluation:
             listed = ", ".join(
                 f"{self.states[kind]:,} with {words}" for kind, words in why.items() if self.states[kind]
             )
+            hint = Phrase("Failed and pending calls have no answer: {option:resume} makes them.")
             raise UsageError(
                 f"there is nothing to judge: of {self.states.total():,} comparisons, {listed}",
-                Phrase("Failed and pending calls have no answer: {option:resume} makes them."),
+                hint if self.states["no_answer"] else None,
             )
         groups = self.plan.groups()
         if len(groups) > 1:
