@@ -49,6 +49,18 @@ def test_who_is_best(ranks: tuple[int, ...], untold: tuple[tuple[int, int], ...]
     assert sentences(ranking(*board, untold=untold))[0].startswith(said)
 
 
+def test_the_only_other_is_named() -> None:
+    found = ranking(contestant(1, 1010), contestant(2, 990), untold=((1, 2),))
+    assert sentences(found)[0] == "p:a1 ranks first; p:a2 cannot be told apart from it, at 95%."
+
+
+def test_resampled_intervals_are_shown_where_there_is_room() -> None:
+    found = ranking(contestant(1, 1010, bootstrap_low=980.0, bootstrap_high=1030.0), bootstrap=200)
+    assert "980 – 1,030" in "\n".join(lines(found))
+    assert "980 – 1,030" not in "\n".join(lines(found, 40))
+    assert "970 – 1,050" not in "\n".join(lines(ranking(contestant(1, 1010)), 30))
+
+
 def test_a_judge_that_cannot_tell_answers_apart_comes_first() -> None:
     verdict = "flipped on 8 of 8: this judge cannot tell these answers apart"
     found = ranking(judges=(judge(able=False, verdict=verdict),))

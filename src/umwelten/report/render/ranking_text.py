@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from textwrap import wrap
 
 from umwelten.report.render import ranking_words as words
@@ -15,6 +15,7 @@ _MOST_PAIRS = 3
 _NAME = 12
 """Characters of a name that are shown on the narrowest terminal."""
 _LONGEST = 1_000
+_RESAMPLED = "resampled"
 
 
 def ranking_lines(ranking: Ranking, width: int = 80, *, short: bool = False) -> Iterator[str]:
@@ -52,17 +53,18 @@ def _lines(ranking: Ranking, width: int, *, short: bool) -> Iterator[str]:
 
 
 def _board(ranking: Ranking, width: int) -> Iterator[str]:
-    interval = words.level(ranking)
-    head = ["rank", "contestant", "points", interval, "ranks", "won", "cost"]
-    rows = [_cells(row) for row in ranking.board]
+    columns = list(_columns(ranking))
+    head = [title for title, _ in columns]
+    rows = [[show(row) for _, show in columns] for row in ranking.board]
     # What there is no room for is in the reports.
-    for left_out in ("cost", "won", interval, ""):
+    for left_out in ("cost", _RESAMPLED, "won", words.level(ranking), ""):
         size = [max(len(row[n]) for row in [head, *rows]) for n in range(len(head))]
         rest = sum(size) - size[1] + 2 * (len(head) - 1)
         if not left_out or width - rest >= min(size[1], 2 * _NAME):
             break
-        place = head.index(left_out)
-        head, rows = _without(head, place), [_without(row, place) for row in rows]
+        if left_out in head:
+            place = head.index(left_out)
+            head, rows = _without(head, place), [_without(row, place) for row in rows]
     room = max(_NAME, min(size[1], width - rest))
     for cells, row in zip([head, *rows], [None, *ranking.board], strict=True):
         name = _cut(cells[1], room).ljust(room)
@@ -73,16 +75,16 @@ def _board(ranking: Ranking, width: int) -> Iterator[str]:
             yield from _indented(missing, width, size[0] + 2)
 
 
-def _cells(row: RankedContestant) -> list[str]:
-    return [
-        f"{row.rank}",
-        _name(row.name),
-        words.points(row.points),
-        words.interval(row),
-        words.rank_range(row),
-        formatting.percent(row.win_share),
-        formatting.money(row.cost_usd),
-    ]
+def _columns(ranking: Ranking) -> Iterator[tuple[str, Callable[[RankedContestant], str]]]:
+    yield "rank", lambda row: f"{row.rank}"
+    yield "contestant", lambda row: _name(row.name)
+    yield "points", lambda row: words.points(row.points)
+    yield words.level(ranking), words.interval
+    if ranking.bootstrap:
+        yield _RESAMPLED, words.bootstrap
+    yield "ranks", words.rank_range
+    yield "won", lambda row: formatting.percent(row.win_share)
+    yield "cost", lambda row: formatting.money(row.cost_usd)
 
 
 def _without(cells: Sequence[str], place: int) -> list[str]:

@@ -63,7 +63,7 @@ def _best(ranking: Ranking) -> Iterator[str]:
         yield f"{place}: no contestant can be told apart from another."
     elif not untold:
         yield f"{place}; every other contestant can be told apart from {it}, {at}."
-    elif len(untold) == len(rest):
+    elif 1 < len(untold) == len(rest):
         yield f"{place}, but no other contestant can be told apart from {it}, {at}."
     else:
         yield f"{place}; {listed(untold)} cannot be told apart from {it}, {at}."

@@ -43,8 +43,7 @@ def all_of(
     yield glance_section.as_html(parts, vendors)
     yield section("ranking", "Ranking", *_rankings(parts))
     ranked = all(part.rankings.is_ranking for part in parts)
-    # Which judge is the cheapest is nothing that a ranking is read for.
-    yield "" if ranked else _recommendations(parts)
+    yield _recommendations(parts)
     of_judges = glance_section.figures_of(parts[0], vendors) if ranked and len(parts) == 1 else ""
     yield section("models", _MODELS[ranked], of_judges, _models(parts))
     yield "" if short else page.fragment("answers")
@@ -114,6 +113,8 @@ def _header(parts: Sequence[ReportSection], short: bool) -> str:
 
 def _recommendations(parts: Sequence[ReportSection]) -> str:
     several = len(parts) > 1
+    # Which judge is the cheapest is nothing that a ranking is read for.
+    parts = [part for part in parts if not part.rankings.is_ranking]
     names = [part.id if several else "" for part in parts]
     cards = "".join(
         picks_section.cards(part.overview, part.scores, of=name)
