@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import permutations
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.scoredkit import evaluate, write_table
 
@@ -20,12 +21,15 @@ from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.preview import preview
 from umwelten.evaluation.spec import EvaluationSpec, Output
 from umwelten.inputs import scan
+from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.pairs import AnswerPair, pairs_as_inputs
 from umwelten.inputs.sources import Inputs
 from umwelten.prompts.template import Template
 from umwelten.prompts.token_estimates import input_size
 from umwelten.records import Derived
 from umwelten.report.queries.asked_calls import asked_detail
+from umwelten.report.queries.calls import by_id, call_detail
+from umwelten.report.render.call import render_call
 from umwelten.report.render.csv import render_csv
 from umwelten.simulate.faultserver.profile import Behaviour, Profile
 from umwelten.store.asked import asked
@@ -59,14 +63,20 @@ def pairs_of(folder: Path) -> Iterator[AnswerPair]:
 
 def ranking(folder: Path, prompt: str = PROMPT) -> EvaluationSpec:
     chained = Template(prompt).chained
+    inputs = pairs_as_inputs(folder, lambda: pairs_of(folder), chained=chained)
     return EvaluationSpec(
         kind="batch",
         models=(JUDGE,),
         request=RequestSettings(prompts=(Prompt(name="", text=prompt),), source="pairs"),
-        inputs=pairs_as_inputs(folder, lambda: pairs_of(folder), chained=chained),
+        inputs=msgspec.structs.replace(inputs, added=AddedValues(framed=in_capitals)),
         derived=Derived(role="rank", of=folder.name, scorer="rank", definition={"of": [folder.name]}),
         output=Output(id=f"{folder.name}.rank", mode="resume", output_dir=folder.parent),
     )
+
+
+def in_capitals(values: Mapping[str, str]) -> Mapping[str, str]:
+    """Return values as they are inserted, which is not how they are kept."""
+    return {**values, **{name: values[name].upper() for name in ("first", "second")}}
 
 
 def ask(spec: EvaluationSpec, server: Provider, folder: Path) -> int:
@@ -90,15 +100,19 @@ def test_what_is_asked_is_kept_reported_and_asked_again_only_where_it_changed(
     assert ask(ranking(folder), server, tmp_path) == 4
     assert ask(ranking(folder), server, tmp_path) == 0
     with Reader.open(output / "x.rank") as reader:
-        calls = list(pair_calls(reader))
-        texts = [asked_detail(asked(reader, call.id)) for call in stored_answers(reader)]
+        verdicts, calls = list(pair_calls(reader)), list(stored_answers(reader))
+        texts = [asked_detail(asked(reader, call.id)) for call in calls]
         out = io.StringIO()
         render_csv([reader], out)
-    assert [(call.first, call.second) for call in calls] == [
+        shown = io.StringIO()
+        render_call(call_detail(reader, next(by_id(reader, calls[1].id))), shown)
+    assert [(call.first, call.second) for call in verdicts] == [
         (pair.first, pair.second) for pair in pairs_of(folder)
     ]
-    assert texts[1].text == "Asked: Which is it, 1?\nOne: uno 1\nTwo: one 1\nWhich?"
+    assert texts[1].text == "Asked: Which is it, 1?\nOne: UNO 1\nTwo: ONE 1\nWhich?"
     assert (texts[1].first_answer, texts[1].second_answer) == ("uno 1", "one 1")
+    pair = f"pair {verdicts[1].first} {verdicts[1].second}\n"
+    assert pair in shown.getvalue()
     rows = list(csv.DictReader(io.StringIO(out.getvalue())))
     assert [(row["first_answer"], row["second_answer"]) for row in rows[:2]] == [
         ("one 1", "uno 1"),
@@ -153,8 +167,8 @@ def test_the_picture_that_both_answers_are_about_is_sent_with_them(server: Provi
     mark = str(calls[0].text).removeprefix("judge: ")  # of the picture, which all three have seen
     assert mark
     assert [one.text for one in sent] == [
-        f"[moon.png]\na: {mark} or b: {mark}",
-        f"[moon.png]\nb: {mark} or a: {mark}",
+        f"[moon.png]\nA: {mark.upper()} or B: {mark.upper()}",
+        f"[moon.png]\nB: {mark.upper()} or A: {mark.upper()}",
     ]
     assert [one.media[0].path for one in sent] == [str(tmp_path / "in" / "moon.png")] * 2
     # A judge must not see another picture than the models did.

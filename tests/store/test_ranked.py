@@ -17,7 +17,7 @@ from umwelten.store.copying import copy
 from umwelten.store.derived import derived_of, made_from, owner, rankings_of, stored_derived
 from umwelten.store.folder_lock import lock
 from umwelten.store.reader import Reader
-from umwelten.store.relocation import rename
+from umwelten.store.relocation import JOURNAL, Relocation, rename, rewrite_names, write_journal
 from umwelten.store.removal import remove, with_derived
 from umwelten.store.scores.reader import ScoreReader
 from umwelten.store.store import Store
@@ -121,6 +121,20 @@ def test_nothing_changes_where_a_ranking_is_at_work_or_a_name_is_taken(
     with pytest.raises(StoreError, match="cannot be renamed"):
         rename(one, tmp_path / "z")
     assert said(tmp_path / "board") == both("board", "x", "y_1")
+
+
+def test_what_a_kill_left_half_renamed_is_finished(tmp_path: Path) -> None:
+    one, other = ranked(tmp_path)
+    for ranking in rankings_of(other):
+        rewrite_names(ranking, tmp_path, {"y_1": "w", "y_1.rank": "w.rank"})
+    write_journal(other, Relocation(what="rename", source="y_1", target="w", endings=("rank",)))
+    with pytest.raises(StoreError, match="interrupted"):
+        copy(other, tmp_path / "z")
+    rename(other, tmp_path / "w")
+    assert said(tmp_path / "board") == both("board", "x", "w")
+    assert said(tmp_path / "w.rank") == both("w.rank", "w", "x")
+    rename(one, tmp_path / "z")
+    assert not list(tmp_path.rglob(JOURNAL))
 
 
 def test_a_ranking_is_copied_and_removed_with_its_evaluation_and_others_stay(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from umwelten.attempts.target import Target
 from umwelten.identity import content_hash, input_part
 from umwelten.inputs.content import framed_pieces, unframe_text
 from umwelten.prompts.request_builder import RequestBuilder
-from umwelten.prompts.template import ANSWER, FIRST, MEMORY, ROW, SECOND, content_text
+from umwelten.prompts.template import ANSWER, MEMORY, ROW, content_text
 from umwelten.store.contents import (
     SHORT,
     Content,
@@ -127,7 +127,7 @@ class QuestionKeeper:
             row, long = self._row(texts[0], values, kept, whole=whole)
             return KeptInput(row=row, long=long, memory=memory)
         if source.part.startswith(PAIR_PART):
-            first, second = (self._piece(values.get(name, ""), kept) for name in (FIRST, SECOND))
+            first, second = (self._piece(text, kept) for text in texts)
             return KeptInput(first=first, second=second, memory=memory)
         if source.part:
             return KeptInput(answer=self._piece(values.get(ANSWER, ""), kept), memory=memory)

@@ -220,7 +220,7 @@ def carry_out(
     """
     own = source_dir / relocation.source
     with folder_errors(own):
-        if own.is_dir() and relocation.endings:
+        if own.is_dir() and (relocation.endings or rankings):
             write_journal(own, relocation)
         try:
             for ranking in rankings:

@@ -16,6 +16,7 @@ from umwelten.report.queries.workers import AttemptWorker
 from umwelten.report.render.asked import render_asked
 from umwelten.report.render.call_steps import called
 from umwelten.report.render.scores_text import KINDS, share
+from umwelten.store.stored_pairs import PAIR_PART
 from umwelten.text import formatting
 from umwelten.text.sanitize import json_safe, one_line, safe
 from umwelten.types import FailureKind
@@ -179,7 +180,10 @@ def _tools(call: CallDetail) -> str:
 
 def _path(call: CallDetail) -> str | None:
     """Where the input is; of a row, its number too."""
-    return f"{call.path}, {' '.join(call.part.split()[:2])}" if call.path and call.part else call.path
+    if not call.path or not call.part:
+        return call.path
+    words = 3 if call.part.startswith(PAIR_PART) else 2  # what follows is for whoever reads the input
+    return f"{call.path}, {' '.join(call.part.split()[:words])}"
 
 
 def _attempt(attempt: Attempt) -> Iterator[tuple[str, str]]:
