@@ -150,9 +150,10 @@ def rankings_of(folder: Path) -> Iterator[Path]:
     """Yield the folders of the rankings that stay where they are and say something of that evaluation."""
     for name in made_from(folder):
         other = folder.with_name(name)
-        derived = stored_derived(other)
-        if derived is not None and derived.role == RANK:
-            yield other
+        with suppress(StoreError):  # one that cannot be read keeps no other one from its new name
+            derived = stored_derived(other)
+            if derived is not None and derived.role == RANK:
+                yield other
 
 
 def is_same_place(one: Path, other: Path) -> bool:
