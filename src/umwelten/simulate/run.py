@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -203,14 +203,15 @@ class _Setup:
     def pool(self) -> Pool:
         lanes = {model: self.lanes[id(provider)] for model, (provider, _) in self.models.items()}
         cap = self.profile.cap
-        pool = Pool(
+        return Pool(
             lanes,
             policy=RetryPolicy(retries=self.profile.retries),
             max_in_flight=None if isinstance(cap, str) else cap,
         )
+
+    def tell_of_connections(self, tell: TellConnection) -> None:
         for provider in self.providers:
-            provider.on_connected = partial(pool.on_connected, self.lanes[id(provider)])
-        return pool
+            provider.on_connected = partial(tell, provider.spec.name)
 
 
 class _Sampler:
@@ -234,11 +235,18 @@ class _Sampler:
             await asyncio.sleep(self.step)
 
 
+TellConnection = Callable[[str, float], None]
+"""Tells a lane, by its name, how many seconds a connection took."""
+
+
 class Between(Protocol):
     """What stands between the engine and the providers of a simulated run, such as a network."""
 
-    async def open(self, runner: AttemptRunner) -> AttemptRunner:
-        """Return the runner for the engine, whose attempts `runner` makes."""
+    async def open(self, runner: AttemptRunner, tell: TellConnection) -> AttemptRunner:
+        """Return the runner for the engine, whose attempts `runner` makes; lanes hear by `tell`."""
+
+    def on_connected(self, lane: str, took_s: float) -> None:
+        """Have a lane told of a connection to its provider, as late and as long as it is from here."""
 
     def begin(self, engine: Engine) -> None:
         """Take note of the engine, which is about to run."""
@@ -270,8 +278,14 @@ def simulate(
 
     async def main() -> tuple[RunStatus, float]:
         runner: AttemptRunner = VirtualAsk(setup.where)
+        loop, lanes = asyncio.get_running_loop(), {lane.name: lane for lane in pool.lanes}
+
+        def tell(lane: str, took_s: float) -> None:
+            pool.on_connected(lanes[lane], loop.time(), took_s)
+
         if between is not None:
-            runner = await between.open(runner)
+            runner = await between.open(runner, tell)
+        setup.tell_of_connections(tell if between is None else between.on_connected)
         engine = Engine(
             pool=pool,
             source=setup.call_log,
