@@ -208,7 +208,10 @@ class RefusalDiagnosis:
         self._note_point(call)
         if self.evidence.on_refusal(call.started_at, call.start.level):
             return self._turn_into_rate(call)
-        if self._fits_a_cap(call):
+        if self._fits_a_cap(call, self.evidence.spread):
+            capped = self.kind is LimitKind.CONCURRENCY
+            if capped and not self._fits_a_cap(call, 0) and self.evidence.note_doubt():
+                return self._turn_into_rate(call)
             self.kind = LimitKind.CONCURRENCY
             return self._on_full_cap(call)
         if self.evidence.sure and call.started_at <= self.limit.cut_at:
@@ -223,11 +226,11 @@ class RefusalDiagnosis:
         change = self.take_for_rate(call.now)
         return self._on_empty_rate(call) or change
 
-    def _fits_a_cap(self, call: RefusedCall) -> bool:
-        """Return whether a cap on calls in flight would refuse there, or at least well might."""
+    def _fits_a_cap(self, call: RefusedCall, spread: int) -> bool:
+        """Return whether a cap on calls in flight would refuse there or `spread` higher, or well might."""
         if self.limit.edge is not None and call.started_at <= self.limit.cut_at + self._grace_s:
             return True
-        level, high, edge = call.start.level + self.evidence.spread, call.start.high, call.start.edge
+        level, high, edge = call.start.level + spread, call.start.high, call.start.edge
         if edge is None:
             # Answers on their way make us count a few more in flight than there are.
             new = level > high or not self.evidence.proven
