@@ -99,10 +99,8 @@ def terminal(shell: str, root: Path, argv: list[str], setup: str) -> Iterator[Te
 
 
 TYPED = [
-    ("umwelten eval run -m @f\t", "<eval><run><-m><@fast>"),
     ("umwelten eval run -m mine:so\t", "<eval><run><-m><mine:some-model>"),
     ("umwelten eval run -m local:smollm2,mine:so\t", "<eval><run><-m><local:smollm2,mine:some-model>"),
-    ("umwelten eval run -m local:smollm2,@f\t", "<eval><run><-m><local:smollm2,@fast>"),
     ("umwelten eval run --models=mine:so\t", "<eval><run><--models=mine:some-model>"),
     ("umwelten eval run -m mine:m@co\t", "<eval><run><-m><mine:m@cool>"),
     ("umwelten eval run -m local:smollm2,@fast@\t", "<eval><run><-m><local:smollm2,@fast@cool>"),
@@ -118,10 +116,8 @@ TYPED = [
     ("umwelten eval batch --profile ni\t", "<eval><batch><--profile><nightly>"),
     ("umwelten eval batch --directory te\t", "<eval><batch><--directory><texts>"),
     ("umwelten eval batch --directory=te\t", "<eval><batch><--directory=texts>"),
-    ("umwelten eval run --attach=qu\t", "<eval><run><--attach=question.txt>"),
     ("umwelten eval run --attach qu\t", "<eval><run><--attach><question.txt>"),
     ("umwelten eval run -p @qu\t", "<eval><run><-p><@question.txt>"),
-    ("umwelten conf\tsh\t", "<config><show>"),
     ("umwelten tru\t--f\t", "<trust><--forget>"),
 ]
 

@@ -35,15 +35,20 @@ def start(
     models: str = "openai:a",
     stdout: int = subprocess.PIPE,
     before: str | None = None,
+    changed: str | None = None,
     fresh: bool = False,
 ) -> Process:
     """A batch with id `s` over `root/in`; the process runs the Python text `before` and then becomes it.
 
-    It is a fork that has its modules, unless it is to be `fresh`: a signal may come while Python starts.
+    `changed` runs in the process of the batch, before it. It is a fork that has its modules, unless it is to
+    be `fresh`: a signal may come while Python starts.
     """
     command = ("eval", "batch", "-p", "go", "-m", models, "-i", "s", "--directory", "in")
     shown = () if "--progress" in more else ("--progress", "plain")
     words = (*command, *shown, *more)
+    if changed is not None:
+        arguments = ["-c", f"{changed}\nfrom umwelten.cli.app import main\nmain()", *words]
+        return FORKS.start(arguments, cwd=root, env=clean_environment(env), stdout=stdout)
     if before is None and not fresh:
         return FORKS.start(["-m", "umwelten", *words], cwd=root, env=clean_environment(env), stdout=stdout)
     launch = ("-m", "umwelten") if before is None else ("-c", before + _BECOME)

@@ -155,7 +155,7 @@ def test_a_storm_of_rate_limits_costs_time_and_no_call(cli, tmp_path):
     for n in range(30):
         (tmp_path / "in" / f"{n:02}.txt").write_text(f"text {n}\n")
     # Of 90 calls, 60 at most have begun by then, for 30 are in flight at a time.
-    storm = Profile(default=Behaviour(latency_s=0.02), outages=(Outage(from_s=0.03, to_s=1.0, fault=429),))
+    storm = Profile(default=Behaviour(latency_s=0.02), outages=(Outage(from_s=0.03, to_s=0.5, fault=429),))
     with provider(storm) as server:
         code, _, err = cli(
             *("eval", "batch", "-p", "go", "-m", "openai:a,google:g,anthropic:c", "-i", "f"),

@@ -188,6 +188,10 @@ def test_a_lock_that_is_removed_lets_no_two_processes_write(tmp_path, server, sw
     assert len(list((tmp_path / "output" / "s").glob("*.txt"))) == FILES
 
 
+# Of the five seconds for which another program's lock is waited for.
+IMPATIENT = "from umwelten.store import database; database._BUSY_S = 2.0"
+
+
 def test_a_database_locked_by_another_program_is_waited_for_and_then_said(tmp_path, server):
     """Four at the same time, for the wait is long: for a moment, for good, from the start, until the end."""
     moment, good, beginning, end = (tmp_path / name for name in ("moment", "good", "start", "end"))
@@ -195,20 +199,20 @@ def test_a_database_locked_by_another_program_is_waited_for_and_then_said(tmp_pa
         write_texts(root, FILES)
     assert run(beginning, server.env(), "--max-files", "2")[0] == 0
     # One call takes so long that the lock is gone before the run can end.
-    lasting = Profile(default=Behaviour(latency_s=(0.4,) * 30 + (11.0,)))
+    lasting = Profile(default=Behaviour(latency_s=(0.4,) * 30 + (7.0,)))
     with (
         provider(lasting) as other,
         _lock(beginning),
-        start(beginning, server.env(), "--resume") as at_start,
-        start(end, other.env(), "--max-concurrency", "31") as at_end,
+        start(beginning, server.env(), "--resume", changed=IMPATIENT) as at_start,
+        start(end, other.env(), "--max-concurrency", "31", changed=IMPATIENT) as at_end,
         start(moment, server.env(), *QUICK) as briefly,
-        start(good, server.env(), *QUICK) as long,
+        start(good, server.env(), *QUICK, changed=IMPATIENT) as long,
     ):
         for root in (moment, good, end):
             wait_for(lambda root=root: _has_answers(root))
         with _lock(good), _lock(end):
             with _lock(moment):
-                time.sleep(2)
+                time.sleep(1)
             code, err = finish(briefly)
             assert (code, succeeded(moment)) == (0, FILES), err
             kept = succeeded(good)

@@ -21,22 +21,19 @@ CHOOSE = (
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, ...]]:
-    """Folders by name of the page: with several models and failures, of scores, of several evaluations, of a
-    ranking.
-    """
+    """Folders by name of the page: of scores, of evaluations with models and failures, of a ranking."""
     root = tmp_path_factory.mktemp("pages")
     several_models(root / "models", 12)
     books(root / "books")
     folder = scored(root / "scored")
     return {
-        "models": (root / "models",),
         "scores": (folder,),
         "several": (root / "models", root / "books"),
         "ranking": (many(root / "ranked", 7),),
     }
 
 
-@pytest.mark.parametrize("name", ["models", "scores", "several", "ranking"])
+@pytest.mark.parametrize("name", ["scores", "several", "ranking"])
 def test_a_report_shuts_nobody_out(name: str, reports: dict[str, tuple[Path, ...]], open_page) -> None:
     page: Page = open_page(*reports[name])
     page.js(OPEN_ALL)

@@ -95,7 +95,7 @@ def test_a_report_of_100_000_calls_takes_300_megabytes_and_ten_times_the_time_of
     if format_ == "parquet":
         pytest.importorskip("pyarrow")
     path = tmp_path / "report"
-    few_s = min(reported(output, "small", format_, tmp_path / f"small{n}")[0] for n in range(2))
+    few_s = reported(output, "small", format_, tmp_path / "small")[0]
     seconds, kilobytes = reported(output, "large", format_, path)
     assert path.stat().st_size > 1_000_000
     assert format_ != "html" or path.stat().st_size < 40_000_000, "a browser has to open it"
