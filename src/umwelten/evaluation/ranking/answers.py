@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -68,11 +68,11 @@ class _Source:
 
 
 class RankedAnswers:
-    """All answers of these evaluations by question and contestant.
+    """The answers of these evaluations by question and contestant.
 
     A question (`rows`) is an input, a repeat and, where models are ranked, one of several prompts. With one
     model, its prompts are ranked. Errors: `UsageError` with fewer than two contestants, or for evaluations
-    without a common input; `InputError` without an answer.
+    without a common input.
     """
 
     def __init__(self, folders: Sequence[Path], notes: list[Wording]) -> None:
@@ -95,9 +95,7 @@ class RankedAnswers:
                 ),
             )
         self.rows = self._rows(notes)
-        self.cells = self._cells()
-        if not self.cells:
-            raise InputError(f"evaluation {first.folder.name!r} has no answers", _ASK_FIRST)
+        self.cells: Mapping[tuple[Row, Contestant], RankedAnswer] = {}
         self.clusters = _clusters(first)
         uses = [source.uses for source in self._sources]
         self._same_use = all(use == uses[0] for use in uses)
@@ -174,8 +172,8 @@ class RankedAnswers:
             for file in common
         )
 
-    def _cells(self) -> dict[tuple[Row, Contestant], RankedAnswer]:
-        wanted = set(self.rows)
+    def read(self, wanted: Collection[tuple[Row, Contestant]]) -> None:
+        """Read the answers that are compared into `cells`. Errors: `InputError` without any answer."""
         several = not self._prompts_compete and len(self._sources[0].prompts) > 1
         found: dict[tuple[Row, Contestant], RankedAnswer] = {}
         for source in self._sources:
@@ -184,7 +182,7 @@ class RankedAnswers:
                 call = answer.call
                 row = Row(file=call.file or "", prompt=call.prompt if several else None, repeat=call.repeat)
                 contestant = self._columns.get((source.folder.name, call.model, call.prompt))
-                if contestant is None or row not in wanted:
+                if contestant is None or (row, contestant) not in wanted:
                     continue
                 text = call.text or ""
                 found[row, contestant] = RankedAnswer(
@@ -195,7 +193,9 @@ class RankedAnswers:
                     content=input_part(answer.content),
                     stamp=answer.stamp if call.part.startswith("row ") else "",
                 )
-        return found
+        if not found:
+            raise InputError(f"evaluation {self.folder.name!r} has no answers to compare", _ASK_FIRST)
+        self.cells = found
 
     def same_input(self, one: RankedAnswer, other: RankedAnswer) -> bool:
         """Return whether two answers to a question are about the same content, as far as it is known."""

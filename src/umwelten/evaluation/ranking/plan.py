@@ -45,6 +45,7 @@ class RankingPlan:
         self.all_comparisons = comparisons(
             len(answers.rows), len(answers.contestants), against=choice.against is not None
         )
+        answers.read({(row, each) for row, a, b in self._draw() for each in (a, b)})
 
     def states(self) -> Counter[str]:
         """Return how many of the drawn comparisons are judged, and why the others are not."""
@@ -67,18 +68,18 @@ class RankingPlan:
 
     def pairs(self) -> Iterator[AnswerPair]:
         """Yield what judges are shown, in the order of asking."""
-        taken: set[str] = set()
+        suffixes: dict[tuple[str, str], str] = {}
         for one in self._drawn():
             if self._state(one) != "judged":
                 continue
             for swapped in self._orders(one):
                 first, second = (one.second, one.first) if swapped else (one.first, one.second)
                 assert first is not None and second is not None
-                name = _name(one.row, first, second)
-                # Names of files and models may hold any dots: two pairs must not become one input.
-                while name in taken:
-                    name += "-"
-                taken.add(name)
+                slugs = first.slug, second.slug
+                if slugs not in suffixes:
+                    suffixes[slugs] = _suffix(slugs, suffixes.values())
+                name = ".".join(part for part in (one.row.file, suffixes[slugs]) if part)
+                name = name if one.row.repeat == 1 else f"{name}.r{one.row.repeat}"
                 yield AnswerPair(first=first.place, second=second.place, name=name)
 
     def units(self, votes: Mapping[Order, list[Vote]], changed: Collection[Order]) -> Iterator[Unit]:
@@ -123,12 +124,15 @@ class RankingPlan:
             return False, True
         return (not seat(one.row, one.a, one.b, self._seed),)
 
-    def _drawn(self) -> Iterator[_Drawn]:
+    def _draw(self) -> Iterator[tuple[Row, Contestant, Contestant]]:
         answers, choice = self.answers, self.choice
-        for row, a, b in drawn(
+        return drawn(
             answers.rows, answers.contestants, seed=self._seed, share=choice.share, against=choice.against
-        ):
-            cells = answers.cells
+        )
+
+    def _drawn(self) -> Iterator[_Drawn]:
+        cells = self.answers.cells
+        for row, a, b in self._draw():
             yield _Drawn(row, a, b, cells.get((row, a)), cells.get((row, b)))
 
     def _state(self, one: _Drawn) -> UnitState:
@@ -140,8 +144,9 @@ class RankingPlan:
         return "equal" if first.text == second.text else "judged"
 
 
-def _name(row: Row, first: RankedAnswer, second: RankedAnswer) -> str:
-    """Return the name of a pair as an input: the file, the two, and the repeat from the second on."""
-    pair = f"{first.slug}.vs.{second.slug}"
-    name = f"{row.file}.{pair}" if row.file else pair
-    return name if row.repeat == 1 else f"{name}.r{row.repeat}"
+def _suffix(slugs: tuple[str, str], taken: Collection[str]) -> str:
+    """Return how the two are named in the names of inputs: names of models may hold any words and dots."""
+    suffix = f"{slugs[0]}.vs.{slugs[1]}"
+    while suffix in taken:
+        suffix += "_"
+    return suffix
