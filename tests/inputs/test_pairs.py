@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.scoredkit import evaluate, write_table
 
@@ -139,3 +140,34 @@ def test_placeholders_that_pairs_lack_are_refused(text: str, message: str, hint:
     with pytest.raises(UsageError, match=re.escape(message)) as raised:
         Template(text).check(PLACEHOLDERS["pairs"], None)
     assert hint in str(raised.value.hint)
+
+
+def test_answers_about_an_input_that_two_evaluations_saw_otherwise_are_not_compared(tmp_path: Path) -> None:
+    folder, other = _evaluation(tmp_path), tmp_path / "other"
+    other.mkdir()
+    table = write_table(other / "table.csv", [{**row, "n": f"{row['n']}0"} for row in _TABLE])
+    second = evaluate(table, _MODELS, id="y", output=tmp_path / "output")
+    a = _places(folder)["row-2", "echo:a"]
+    b = _places(second, "y")["row-2", "echo:b"]
+    (found,) = _pairs(folder, AnswerPair(first=a, second=b, name="row-2.a.b"), chained=_QUESTION)
+    with pytest.raises(InputError, match="row-2 is not the same for the two answers"):
+        _read(found, _QUESTION)
+    assert _read(found).values["second"] == "dos"  # where nothing of it is shown, nobody knows
+
+
+def test_a_pair_is_another_one_with_another_text_or_reference(tmp_path: Path) -> None:
+    folder = _evaluation(tmp_path)
+    places = _places(folder)
+    a, b = places["row-1", "echo:a"], places["row-1", "echo:b"]
+
+    def stamp(wanted: str, chained: Sequence[str] = _QUESTION) -> str:
+        pairs = [AnswerPair(first=a, second=b, name="row-1.a.b")]
+        inputs = pairs_as_inputs(folder, lambda: iter(pairs), chained=chained, beside=lambda *_: wanted)
+        (found,) = inputs.files()
+        content = _read(found, tuple(chained))
+        assert not content.changed
+        other = msgspec.structs.replace(found, stamp=found.stamp.replace(found.stamp[:3], "xyz", 1))
+        assert _read(other, tuple(chained)).changed
+        return found.stamp
+
+    assert stamp("1") == stamp("1") != stamp("one")
