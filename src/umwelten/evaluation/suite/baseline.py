@@ -10,7 +10,10 @@ from umwelten.evaluation.suite.plan import PlannedTask, SuitePlan
 from umwelten.evaluation.suite.running import Front, TaskEnd
 from umwelten.phrases import Phrase, Wording
 from umwelten.report.comparison.comparison import Comparison, compare, read_side
+from umwelten.report.comparison.side import Side
+from umwelten.scoring.definition import Definition
 from umwelten.store.database import evaluations, has_database
+from umwelten.store.scores.reader import ScoreReader
 from umwelten.text.suggestions import closest, did_you_mean
 
 
@@ -29,10 +32,46 @@ def check_baseline(plan: SuitePlan, baseline: str) -> list[Wording]:
             f"the baseline {baseline!r} has none of these tasks",
             did_you_mean(near, "{!r}") or f"There is no evaluation {' or '.join(map(repr, names[:3]))}.",
         )
-    return [
+    notes: list[Wording] = [
         f"the baseline {baseline!r} has no task {task.name!r}, which is compared with nothing"
         for task in lacking
     ]
+    for task in plan.tasks:
+        if task not in lacking:
+            notes += _check_scorers(task, _base(plan, baseline, task))
+    return notes
+
+
+def _check_scorers(task: PlannedTask, base: Path) -> Iterator[Wording]:
+    """Yield a note on scorers that cannot be compared. Raises `UsageError` where that is all of them."""
+    with ScoreReader.open(base) as reader:
+        before = {scorer.name: scorer for scorer in reader.scorers()}
+    names = [scorer.name for scorer in task.scoring.scorers]
+    other = [
+        scorer.name
+        for scorer in task.scoring.scorers
+        if scorer.name not in before
+        or before[scorer.name].type != scorer.type
+        or _digest(scorer) not in (None, before[scorer.name].digest)
+    ]
+    if len(other) == len(names):
+        raise UsageError(
+            f"task {task.name!r} has other scorers than its baseline {base.name!r}: {', '.join(names)}",
+            Phrase(
+                "Score it by them, umwelten eval score {id} {option:scorers=FILE}, or take another baseline.",
+                id=base.name,
+            ),
+        )
+    for name in other:
+        yield f"scorer {name} of task {task.name} is not compared: {base.name!r} was not scored by it"
+
+
+def _digest(scorer: Definition) -> str | None:
+    """What decides a scorer's values, `None` where files do that are read when it runs."""
+    try:
+        return scorer.digest
+    except ValueError:
+        return None
 
 
 def suite_names(output_dir: Path, tasks: Sequence[str] = ()) -> list[str]:
@@ -63,18 +102,18 @@ def _comparisons(
         if not end.is_begun or end.error is not None or not has_database(base):
             continue
         try:
-            yield (
-                task.name,
-                compare(
-                    read_side(base.name, plan.output_dir),
-                    read_side(task.id, plan.output_dir),
-                    max_drop=max_drop,
-                    spelling=front.spelling,
-                ),
-            )
+            sides = read_side(base.name, plan.output_dir), read_side(task.id, plan.output_dir)
+            both = _alike(*sides)
+            yield task.name, compare(*sides, scores=both, max_drop=max_drop, spelling=front.spelling)
         except UmweltenError as error:
             front.fail(task, error)
             yield task.name, None
+
+
+def _alike(base: Side, new: Side) -> list[str]:
+    """The scorers that mean the same in both; `check_baseline` has told of the others."""
+    before = {scorer.name: (scorer.type, scorer.digest) for scorer in base.scorers}
+    return [one.name for one in new.scorers if before.get(one.name) == (one.type, one.digest)]
 
 
 def _base(plan: SuitePlan, baseline: str, task: PlannedTask) -> Path:

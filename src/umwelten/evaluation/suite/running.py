@@ -142,5 +142,7 @@ def _score(plan: SuitePlan, task: PlannedTask, front: Front) -> Sequence[RunEnd]
 
 
 def _others(plan: SuitePlan, folders: Collection[Path]) -> list[Path]:
-    """The folders of all evaluations of the suite but these."""
+    """The folders of all evaluations of the suite but these, as far as a limit of costs asks for them."""
+    if plan.max_cost_usd is None:
+        return []
     return [folder for folder in plan.folders() if folder not in folders]
