@@ -101,7 +101,6 @@ def test_a_manual_that_is_out_of_date_is_found(tmp_path: Path) -> None:
     pages = tmp_path / "docs" / "man"
     left_over = pages / "umwelten-gone.md"
     left_over.write_text("")
-    assert run("--check") == (1, [str(left_over)])
     changed, missing = pages / "umwelten-eval-run.md", pages / "umwelten-eval-batch.md"
     changed.write_text(changed.read_text() + "more")
     missing.unlink()
@@ -128,11 +127,8 @@ def test_every_page_of_the_manual_has_the_parts_of_one() -> None:
 def test_the_man_pages_are_without_a_fault() -> None:
     pages = sorted((DOCS / "man" / "man1").glob("*.1"))
     assert pages
-    for page in pages:
-        done = subprocess.run(
-            ["groff", "-man", "-Tutf8", "-ww", "-z", str(page)], capture_output=True, text=True
-        )
-        assert (done.returncode, done.stderr) == (0, ""), page.name
+    done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", *pages], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_every_flag_of_run_and_batch_may_stand_in_a_profile_and_no_other_name() -> None:

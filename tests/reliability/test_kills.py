@@ -1,4 +1,4 @@
-"""Eighteen kills at random moments and inside of writes. `python -m benchmarks.torture` does a thousand."""
+"""Twelve kills at random moments and inside of writes. `python -m benchmarks.torture` does a thousand."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from umwelten.store.writer import GROUP_SIZE
 
 
 def test_kills_lose_nothing_double_nothing_and_cost_at_most_what_was_in_flight(tmp_path: Path) -> None:
-    figures = torture(tmp_path, kills=18, size=1800, kills_a_job=9)
-    assert figures.kills >= 18
+    figures = torture(tmp_path, kills=12, size=1200, kills_a_job=6)
+    assert figures.kills >= 12
     assert set(figures.moments) == set(MOMENTS), "not every moment was met"
     assert figures.acknowledged > 1000
     assert (figures.lost, figures.doubled, figures.torn, figures.wrong) == (0, 0, 0, 0)

@@ -114,7 +114,7 @@ def test_more_variants_than_a_calls_number_can_tell_apart_are_refused(tmp_path: 
         Store.create(tmp_path / "x", spec(*models, prompts=prompts))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(
     st.lists(_prompt_names, min_size=1, max_size=4, unique=True),
     st.lists(

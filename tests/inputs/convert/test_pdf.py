@@ -144,7 +144,7 @@ def test_pdfs_are_read_in_several_threads_at_once() -> None:
     assert len(set(texts[1::2])) == 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(data=st.data())
 def test_no_damage_makes_anything_else_fail(data: st.DataObject) -> None:
     whole = bytearray(data.draw(st.sampled_from([LETTER, SCAN])))
