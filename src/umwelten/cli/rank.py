@@ -48,7 +48,7 @@ def rank(ids: Sequence[str], flags: dict[str, Any], prompt: str | None) -> None:
     with settings.concealing():
         known, notes = vendors(settings), list[Wording](settings.notes)
         for path in settings.get("report"):
-            check_report_path(path)
+            _check_report_path(path)
         folders = _folders(settings.get("output_dir"), ids)
         ranking = RankingEvaluation(folders, settings, known, notes, prompt=prompt, stdin=sys.stdin.read)
         ranking.check_some()
@@ -59,6 +59,16 @@ def rank(ids: Sequence[str], flags: dict[str, Any], prompt: str | None) -> None:
             dry_run(ranking.spec, settings, known, notes, as_json=settings.get("json"))
             return
         leave(_rank(ranking, settings, notes))
+
+
+def _check_report_path(path: Path) -> None:
+    """Raise `UsageError` where no report of a ranking can be written: before anything is paid for."""
+    check_report_path(path)
+    if path.name.lower().endswith(".junit.xml"):
+        raise UsageError(
+            f"--report {path}: JUnit is made of scores, and a ranking has none",
+            "Endings: .csv, .html, .json, .md, .parquet.",
+        )
 
 
 def _rank(ranking: RankingEvaluation, settings: Settings, notes: list[Wording]) -> int:

@@ -18,7 +18,7 @@ import msgspec
 
 from umwelten.errors import InputError
 from umwelten.identity import content_hash, input_part
-from umwelten.inputs.content import Content, Question, frame_text
+from umwelten.inputs.content import Content, InputChanged, Question, frame_text
 from umwelten.inputs.earlier_answers import (
     DEEP,
     Beside,
@@ -152,7 +152,13 @@ def _common_question(
     if not _is_alike(first, second, asked):
         other = question(second, folder=folders[1])
         if not _is_same(asked.content, other.content):
-            raise InputError(f"{about} is not the same for the two answers that are compared")
+            raise InputChanged(
+                Phrase(
+                    "{about} is not the same for the two answers that are compared: show judges less of it "
+                    "with {option:prompt}, or ask both about the same",
+                    about=about,
+                )
+            )
     return asked
 
 

@@ -15,6 +15,7 @@ from umwelten.text.suggestions import closest, did_you_mean, sentences
 from umwelten.types import ModelRef
 
 _ROUTER = "openrouter"
+_REPEAT = Phrase("{option:repeat}")
 _VERSIONS = ("default", "latest")
 """Words that stand behind an `@` in names of models, as `001` and `q4_k_m` do: nobody means a variant."""
 
@@ -50,12 +51,14 @@ def parse_models(
     vendors: Mapping[str, Vendor],
     groups: Mapping[str, Sequence[str]] = MappingProxyType({}),
     variants: Collection[str] = (),
+    *,
+    often: Phrase = _REPEAT,
 ) -> tuple[tuple[ModelRef, ...], tuple[Wording, ...]]:
     """Return the models of a comma-separated list in order, each once, and notes on what may surprise.
 
     `@fast` stands for the models of that group, `openai:m@cool` is `openai:m` with the variant `cool`. An
-    ending that is no variant's name is part of the model's. Errors: `UsageError` for an invalid name and for
-    a list without any.
+    ending that is no variant's name is part of the model's. `often`: the option that calls each more than
+    once. Errors: `UsageError` for an invalid name and for a list without any.
     """
     models: dict[ModelRef, None] = {}
     notes: list[Wording] = []
@@ -68,8 +71,9 @@ def parse_models(
         if model in models:
             notes.append(
                 Phrase(
-                    "{model} is listed twice but called once; use {option:repeat} to call it more often",
+                    "{model} is listed twice but called once; use {often} to call it more often",
                     model=piece,
+                    often=often,
                 )
             )
         models[model] = None

@@ -168,6 +168,9 @@ def test_mistakes_are_named_before_anything_is_asked(
         ((*JUDGE, "-i", "x"), "is one of the evaluations that are ranked"),
         ((*JUDGE, "-p", "{{first}} {{second}} {{expected}}"), "there are no references"),
         (("--judge", "lmstudoi:x"), "lmstudio"),
+        ((*JUDGE, "--expected", "{{row.ab}}"), "{{row.a}}"),
+        ((*JUDGE, "--expected", "labels.csv"), "labels.csv"),
+        ((*JUDGE, "--report", "board.junit.xml"), "a ranking has none"),
     ):
         ran = cli("eval", "rank", "x", *flags, env=server.env())
         assert (ran.code, server.asks) == (2, []), flags
@@ -227,3 +230,41 @@ def test_a_dry_run_tells_the_calls_that_are_then_made(
     assert "30" in ran.out
     assert cli("eval", "rank", "x", *JUDGE, env=server.env()).code == 0
     assert len(server.asks) == 30
+
+
+def test_a_renamed_ranking_goes_on_with_the_pairs_that_were_drawn(
+    cli: Cli, server: JudgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answered({name: [name * n for n in range(1, 9)] for name in "abc"})
+    few = (*JUDGE, "--pairs", "25%", "--seats", "one", "--json")
+    before = cli("eval", "rank", "x", *few, env=server.env())
+    asked = len(server.asks)
+    assert (before.code, asked) == (0, 6)
+    assert cli("eval", "rename", "x", "renamed").code == 0
+    after = cli("eval", "rank", "renamed", *few, env=server.env())
+    assert (after.code, len(server.asks)) == (0, asked)
+    assert board(after.out)["by_name"] == board(before.out)["by_name"]
+
+
+def test_a_judge_is_not_to_blame_for_inputs_that_differ_and_no_verdicts_are_ranked(
+    cli: Cli, server: JudgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluate(write_table(Path("x.csv"), [{"n": 1, "a": "y"}]), {"openai:a": "a"}, id="x")
+    evaluate(
+        write_table(Path("y.csv"), [{"n": 1, "a": "zz"}]), {"openai:a": "a"}, id="y", prompt="No {{row.n}}"
+    )
+    ran = cli("eval", "rank", "x", "y", *JUDGE, "--json", env=server.env())
+    found = board(ran.out)
+    assert (ran.code, server.asks, found["unscored"]) == (1, [], {"input_changed": 1})
+    assert [(judge["failed"], judge["asked"]) for judge in found["judges"]] == [(0, 0)]
+    ran = cli("eval", "rank", "x", "y", *JUDGE, "-p", "{{first}} or {{second}}?", "-i", "z", env=server.env())
+    assert (ran.code, len(server.asks)) == (0, 2)
+    ran = cli("eval", "rank", "x", "z", *JUDGE, "-i", "more", env=server.env())
+    assert ran.code == 2 and "verdicts of judges" in ran.err
+    flags = ("--expected", "=Paris", "-p", "{{first}} or {{second}}?", "-i", "z")
+    ran = cli("eval", "rank", "x", "y", *JUDGE, *JUDGE, *flags, env=server.env())
+    assert (ran.code, len(server.asks)) == (0, 2)
+    assert "--expected is not shown to judges" in ran.err
+    assert "use --samples to call it more often" in ran.err

@@ -16,6 +16,7 @@ from umwelten.records import StoredSpec
 from umwelten.scoring.folding import fold
 from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.draw import Row
+from umwelten.store.derived import JUDGE, RANK
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader, has_scores
 from umwelten.store.stored_calls import (
@@ -51,6 +52,11 @@ class _Source:
         with Reader.open(folder) as reader:
             self.spec: StoredSpec = reader.spec()
             self.names = dict(numbered_inputs(reader))
+        if (derived := self.spec.derived) is not None and derived.role in (JUDGE, RANK):
+            raise UsageError(
+                f"the answers of {folder.name!r} are verdicts of judges on those of {derived.of!r}",
+                "Name the evaluations whose answers are to be compared.",
+            )
         self.models = [str(model) for model in self.spec.models]
         self.prompts = {prompt.name or None: prompt.text for prompt in self.spec.request.prompts}
 

@@ -19,12 +19,13 @@ from umwelten.evaluation.engine_choice import note_idle_workers, note_open_clust
 from umwelten.evaluation.preflight import note_addresses, note_prices
 from umwelten.evaluation.ranking.answers import RankedAnswers
 from umwelten.evaluation.ranking.plan import Order, PairChoice, RankingPlan
-from umwelten.evaluation.scoring.judging import ExpectedValues, no_references
+from umwelten.evaluation.ranking.references import ranking_references
+from umwelten.evaluation.scoring.judging import OFTEN, ExpectedValues, no_references
 from umwelten.evaluation.scoring.verdicts import INPUT_CHANGED
 from umwelten.evaluation.spec import EvaluationSpec, Output, check_id, stored_spec
 from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.pairs import pairs_as_inputs
-from umwelten.inputs.references import References, read_references
+from umwelten.inputs.references import References
 from umwelten.phrases import Phrase, Wording
 from umwelten.prompts.template import EXPECTED, Template
 from umwelten.providers.model_names import parse_models
@@ -70,7 +71,7 @@ class RankingEvaluation:
         output_dir: Path = settings.get("output_dir")
         self.id = check_id(settings.get("id") or f"{folders[0].name}.{SUFFIX}")
         self.folder = output_dir / self.id
-        self._check_place(folders)
+        self._seed = self._earlier_seed(folders) or self.id
         self.answers = RankedAnswers(folders, notes)
         against = settings.get("against")
         self.plan = RankingPlan(
@@ -80,9 +81,9 @@ class RankingEvaluation:
                 against=None if against is None else self.answers.contestant(against),
                 seats=settings.get("seats"),
             ),
-            self.id,
+            self._seed,
         )
-        self._references = self._read_references(output_dir)
+        self._references = self._read_references(notes)
         self._question = value_text(prompt, "prompt", stdin)
         self.spec = self._spec(vendors, notes)
 
@@ -120,7 +121,9 @@ class RankingEvaluation:
 
     def _spec(self, vendors: Mapping[str, Vendor], notes: list[Wording]) -> EvaluationSpec:
         settings = self._settings
-        models, model_notes = parse_models(self._judges(), vendors, model_groups(settings), settings.variants)
+        models, model_notes = parse_models(
+            self._judges(), vendors, model_groups(settings), settings.variants, often=OFTEN
+        )
         notes.extend(model_notes)
         settings.trust.require(asking_demands([vendors[model.provider] for model in models], settings))
         prompt, shown = self._prompt(notes)
@@ -161,7 +164,7 @@ class RankingEvaluation:
                 role=RANK,
                 of=self.answers.ids[0],
                 scorer=SUFFIX,
-                definition={"of": list(self.answers.ids), "question": self.question},
+                definition={"of": list(self.answers.ids), "question": self.question, "seed": self._seed},
             ),
         )
         if not settings.get("overwrite"):
@@ -210,6 +213,13 @@ class RankingEvaluation:
                 "Leave it out, and say what was asked in the question itself.",
                 argument="prompt",
             )
+        if self._references is not None and EXPECTED not in shown:
+            notes.append(
+                Phrase(
+                    "{option:expected} is not shown to judges: {option:prompt} has no {what}",
+                    what="{{expected}}",
+                )
+            )
         if not answers.same_prompt and not Template(self._question or "").names:
             notes.append(
                 Phrase(
@@ -234,9 +244,9 @@ class RankingEvaluation:
         extra = dict(settings.get("params")) if "params" in settings.given else {}
         return Parameters(**(defaults | given), extra=extra)
 
-    def _read_references(self, output_dir: Path) -> References | None:
+    def _read_references(self, notes: list[Wording]) -> References | None:
         where = self._settings.get("expected")
-        return None if where is None else read_references(where, output_dir)
+        return None if where is None else ranking_references(where, self.answers.folder, notes)
 
     def _added(self, shown: Sequence[str]) -> AddedValues:
         self._expected: ExpectedValues | None = None
@@ -253,8 +263,11 @@ class RankingEvaluation:
 
     # --- what there was before ---
 
-    def _check_place(self, folders: Sequence[Path]) -> None:
-        """Raise `UsageError` where the id is that of something else."""
+    def _earlier_seed(self, folders: Sequence[Path]) -> str | None:
+        """Return the seed of the ranking that is there: one that was renamed must not be drawn anew.
+
+        Raises `UsageError` where the id is that of something else.
+        """
         if self.folder.name in {folder.name for folder in folders}:
             raise UsageError(
                 Phrase("{option:id={id}} is one of the evaluations that are ranked", id=self.id),
@@ -262,17 +275,18 @@ class RankingEvaluation:
                 argument="id",
             )
         if not has_database(self.folder):
-            return
+            return None
         try:
             derived = stored_derived(self.folder)
         except StoreError:
-            return
+            return None
         if derived is None or derived.role != RANK:
             raise UsageError(
                 f"{self.id!r}, where the verdicts belong, is another evaluation",
                 Phrase("Give the ranking another {option:id}."),
                 argument="id",
             )
+        return None if self._settings.get("overwrite") else derived.definition.get("seed")
 
     def _check_earlier(self, spec: EvaluationSpec) -> None:
         """Raise `UsageError` where its earlier verdicts are on something else: they are paid for."""
@@ -322,6 +336,7 @@ class RankingEvaluation:
             all_comparisons=self.plan.all_comparisons,
             answer_costs=self.answers.costs(),
             judge_costs=said.costs,
+            seed=self._seed,
         )
         with ScoreStore.open(self.folder) as store:
             store.write_settings({"ranking": msgspec.to_builtins(ranking)})

@@ -49,6 +49,9 @@ from umwelten.store.settings import differences, prompt_texts, variant_differenc
 from umwelten.store.stored_calls import input_named
 from umwelten.types import Prompt, RequestSettings, RowUse
 
+OFTEN = Phrase("{option:samples}")
+"""The option by which a judge is asked more than once."""
+
 
 class JudgedBy:
     """A judge of the answers of one evaluation. `id` is that of the evaluation that holds its verdicts."""
@@ -81,7 +84,9 @@ class JudgedBy:
         """
         check_finished(self.folder)
         judge = self.judge
-        models, model_notes = parse_models(",".join(judge.settings.models), vendors, {}, settings.variants)
+        models, model_notes = parse_models(
+            ",".join(judge.settings.models), vendors, {}, settings.variants, often=OFTEN
+        )
         notes.extend(model_notes)
         settings.trust.require(asking_demands([vendors[model.provider] for model in models], settings))
         chained = dict.fromkeys(name for prompt in self._prompts for name in Template(prompt.text).chained)

@@ -38,7 +38,7 @@ from umwelten.store.tables import SUCCEEDED
 from umwelten.types import FrozenStruct
 
 _ASK_FIRST = Phrase("Ask first: {option:resume} goes on where the evaluation was stopped.")
-_EXPECTED, _CLUSTER = "what is expected", "cluster"
+EXPECTED_PLACE, _CLUSTER = "what is expected", "cluster"
 """What the texts with placeholders are called in errors."""
 
 
@@ -78,7 +78,7 @@ class Scoring:
                 stored.repeats,
             )
             for references in self._references.values():
-                _check_names(references.names, reader, _EXPECTED)
+                check_names(references.names, reader, EXPECTED_PLACE)
                 if (note := references.check(input_names(reader))) is not None:
                     notes.append(note)
             for table in self._tools.tables.values() if call_count(reader, SUCCEEDED) else ():
@@ -217,7 +217,7 @@ class Scoring:
             store.write_clusters(None)
             return
         template = Template(self._spec.cluster)
-        _check_names(template.names, reader, _CLUSTER)
+        check_names(template.names, reader, _CLUSTER)
         inputs = AnswerInputs(reader, needs_values=True, names=template.names)
 
         def clusters() -> Iterator[tuple[int, str]]:
@@ -278,7 +278,7 @@ def check_ahead(spec: ScoringSpec, wanted: EvaluationSpec) -> None:
         Tools(spec).start(stack)
     columns = None if wanted.inputs is None else wanted.inputs.columns
     for references in read_all_references(spec, wanted.output.output_dir).values():
-        _template_of(references.names).check(FILE_VALUES, columns, place=_EXPECTED)
+        _template_of(references.names).check(FILE_VALUES, columns, place=EXPECTED_PLACE)
     if spec.cluster is not None:
         Template(spec.cluster).check(FILE_VALUES, columns, place=_CLUSTER)
 
@@ -313,7 +313,7 @@ def _check_needs_none(definition: Definition) -> None:
         )
 
 
-def _check_names(names: tuple[str, ...], reader: Reader, place: str) -> None:
+def check_names(names: tuple[str, ...], reader: Reader, place: str) -> None:
     """See that the placeholders have values. Errors: `UsageError`, `InputError` for a table that is gone."""
     first = next(scorable_answers(reader), None)
     if first is None:  # all calls failed: nothing is filled in
