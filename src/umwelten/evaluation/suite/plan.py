@@ -146,7 +146,7 @@ def plan_suite(
     chosen = [task for task in file.tasks if not only or task in only]
     given = [
         read_suite_gate(text, Phrase("{option:fail_under}"), file.tasks)
-        for text in flags.get("fail_under") or ()
+        for text in whole.get("fail_under") or ()
     ]
     gates = tuple(
         gate
