@@ -21,7 +21,8 @@ from umwelten.evaluation.suite.plan import plan_suite
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 SCORERS = ("Exact", "Number", "Judge", "Function")
-PUBLIC = ("run", "batch", "open", "evaluations", "Answers", "Job", "Scores", "ScoreJob", *SCORERS)
+JUDGED = ("rank", "RankJob", "Ranking", "suite", "SuiteJob", "Leaderboard")
+PUBLIC = ("run", "batch", "open", "evaluations", "Answers", "Job", "Scores", "ScoreJob", *JUDGED, *SCORERS)
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(umwelten.__path__, "umwelten.")

@@ -26,12 +26,17 @@ if TYPE_CHECKING:
         evaluations,
         memory,
         open,
+        rank,
         run,
+        suite,
     )
     from umwelten.api.answer_score import AnswerScore
     from umwelten.api.answer_tool_call import AnswerToolCall
+    from umwelten.api.leaderboards import Leaderboard
     from umwelten.api.mcp import MCP
     from umwelten.api.memory_store import LearnJob, Memory
+    from umwelten.api.rank_job import RankJob
+    from umwelten.api.rankings import Ranking
     from umwelten.api.score_job import ScoreJob
     from umwelten.api.scorers import (
         F1,
@@ -68,6 +73,7 @@ if TYPE_CHECKING:
         Tokens,
     )
     from umwelten.api.scores import ScorerFigures, Scores
+    from umwelten.api.suite_job import SuiteJob
     from umwelten.choices import Message
     from umwelten.errors import (
         ConfigError,
@@ -123,6 +129,7 @@ __all__ = [
     "Judge",
     "Label",
     "Latency",
+    "Leaderboard",
     "LearnJob",
     "Learnt",
     "Length",
@@ -133,6 +140,8 @@ __all__ = [
     "NeverRun",
     "Number",
     "Python",
+    "RankJob",
+    "Ranking",
     "Regex",
     "Results",
     "Rouge1",
@@ -148,6 +157,7 @@ __all__ = [
     "Starts",
     "StopCall",
     "StoreError",
+    "SuiteJob",
     "Summary",
     "Table",
     "Tokens",
@@ -162,8 +172,10 @@ __all__ = [
     "evaluations",
     "memory",
     "open",
+    "rank",
     "run",
     "statistics",
+    "suite",
     "tool",
 ]
 
@@ -174,15 +186,19 @@ _HOMES = {
     "Comparison": "umwelten.report.comparison.comparison",
     "Event": "umwelten.events",
     "Fact": "umwelten.store.memory.facts",
+    "Leaderboard": "umwelten.api.leaderboards",
     "LearnJob": "umwelten.api.memory_store",
     "Learnt": "umwelten.evaluation.memory.collection",
     "Memory": "umwelten.api.memory_store",
     "Message": "umwelten.choices",
     "MCP": "umwelten.api.mcp",
+    "RankJob": "umwelten.api.rank_job",
+    "Ranking": "umwelten.api.rankings",
     "RunState": "umwelten.evaluation.run_state",
     "ScoreJob": "umwelten.api.score_job",
     "ScorerFigures": "umwelten.api.scores",
     "Scores": "umwelten.api.scores",
+    "SuiteJob": "umwelten.api.suite_job",
     "StopCall": "umwelten.tools.tool",
     "ToolContext": "umwelten.tools.tool",
     "ToolError": "umwelten.tools.tool",

@@ -35,12 +35,16 @@ async def main() -> None:
     for score in scores:
         reveal_type(score.answer.record)
     reveal_type(umwelten.statistics.wilson(1, 2).low)
+    reveal_type(await umwelten.rank(["x", umwelten.open("y")], "openai:a", pairs=0.25, control="length"))
+    reveal_type(umwelten.open("x").rank("openai:a").wait().board[0].points)
+    reveal_type(umwelten.suite({"tasks": {}}, only="a").wait()["openai:a"].mean)
     umwelten.run("hello", "openai:a", temprature=0)
     umwelten.run("hello", "openai:a", pdf="pages")
     umwelten.Number("5", take="lst")
     umwelten.run([{"role": "user", "content": "hello"}], "openai:a")
     few: list[umwelten.Message] = [{"role": "user", "content": "hello"}]
     umwelten.batch(few, "openai:a", prompts={"few": few, "one": "hello"})
+    umwelten.rank("x", seats="two")
     umwelten.run([{"role": "usr", "content": "hello"}], "openai:a")
 """
 REVEALED = [
@@ -54,6 +58,9 @@ REVEALED = [
     "float | None",
     "program.Paper",
     "float",
+    "umwelten.api.rankings.Ranking",
+    "float",
+    "float | None",
 ]
 
 
@@ -66,8 +73,9 @@ def test_a_type_checker_sees_answers_records_and_mistakes(tmp_path: Path) -> Non
     revealed = [line.split('"')[1] for line in lines if "Revealed type" in line]
     assert revealed == REVEALED, ran.stdout
     errors = [line for line in lines if ": error:" in line]
-    assert len(errors) == 4, ran.stdout
+    assert len(errors) == 5, ran.stdout
     assert "temprature" in errors[0]
     assert "pages" in errors[1]
     assert "lst" in errors[2]
-    assert "usr" in errors[3] or "role" in errors[3]
+    assert "two" in errors[3]
+    assert "usr" in errors[4] or "role" in errors[4]

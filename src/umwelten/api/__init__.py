@@ -3,7 +3,7 @@
 from umwelten.api.answer import Answer, Failure
 from umwelten.api.background_job import NeverRun
 from umwelten.api.comparisons import compare
-from umwelten.api.functions import batch, evaluations, memory, open, run
+from umwelten.api.functions import batch, evaluations, memory, open, rank, run, suite
 from umwelten.api.job import Job
 from umwelten.api.results import Answers, Results, Summary
 
@@ -20,5 +20,7 @@ __all__ = [
     "evaluations",
     "memory",
     "open",
+    "rank",
     "run",
+    "suite",
 ]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from umwelten.api.background_run import Prepare
     from umwelten.api.live_settings import LiveSettings
+    from umwelten.api.progress import JobProgress
     from umwelten.evaluation.run_control import RunControl
     from umwelten.evaluation.run_state import Author, Change, RunState
 
@@ -35,10 +36,12 @@ class NeverRun(RuntimeWarning):
 class BackgroundJob(ABC, Generic[R]):
     """Runs to the end when it is awaited or waited for, and then has what came out."""
 
-    def __init__(self, prepare: Prepare, *, name: str, grace_s: float = 10.0) -> None:
+    def __init__(
+        self, prepare: Prepare, *, name: str, grace_s: float = 10.0, progress: JobProgress | None = None
+    ) -> None:
         """`prepare` returns the work, and is called in the job's thread."""
         self._used = False
-        self._name = name
+        self._name, self._progress = name, progress
         self._background = Background(prepare, grace_s)
         self._lock = threading.Lock()
 
@@ -167,6 +170,9 @@ class BackgroundJob(ABC, Generic[R]):
         with self._lock:
             first, self._used = not self._used, True
         if first:
+            if self._progress is not None:
+                self._progress.open()
+                self._background.at_end = self._progress.close
             self._background.start()
         return self._background
 

@@ -1,4 +1,4 @@
-"""Results and scores as tables of other libraries: a row a call, as in the csv report, or a row a score.
+"""Results as tables of other libraries: a row a call, as in the csv report, a row a score, or a row a model.
 
 Whole numbers, texts and truth values that are missing are the library's own null; the fields of a schema
 have the types that it says, as far as all values fit them, else they are JSON.
@@ -16,7 +16,11 @@ from umwelten.errors import UsageError
 from umwelten.report import tabular
 from umwelten.report.queries import overviews
 from umwelten.report.queries.column_types import convert, fit_types
+from umwelten.report.ranking_table_columns import RANKING_COLUMNS, ranking_rows
+from umwelten.report.render import leaderboard_tables
 from umwelten.report.schema_fields import Field
+from umwelten.scoring.leaderboard import Leaderboard
+from umwelten.scoring.ranking.ranking import Ranking
 from umwelten.store.database import store_errors
 from umwelten.store.reader import Reader
 from umwelten.types import FrozenStruct
@@ -112,6 +116,29 @@ def score_columns(scores: Iterable[AnswerScore[Any]]) -> list[Column]:
         for column in columns:
             source = score.answer if column.name in _OF_ANSWER else score
             column.values.append(getattr(source, column.name))
+    return columns
+
+
+def ranking_columns(ranking: Ranking) -> list[Column]:
+    """Return the columns of a table with a row a contestant: who it is, then those of the csv report."""
+    names = dict.fromkeys(("model", "prompt", "evaluation"), "string")
+    columns = [Column(name=name, kind=kind, items="", values=[]) for name, kind in names.items()]
+    figures = [column for column in RANKING_COLUMNS if column.name != "of"]
+    columns += [Column(name=each.name, kind=_KINDS[each.type], items="", values=[]) for each in figures]
+    for row in ranking_rows(ranking):
+        own = (row.contestant.model, row.contestant.prompt, row.contestant.evaluation)
+        for column, cell in zip(columns, (*own, *(each.value(row) for each in figures)), strict=True):
+            column.values.append(cell)
+    return columns
+
+
+def leaderboard_columns(board: Leaderboard) -> list[Column]:
+    """Return the columns of a table with a row a model, as in the csv file of a leaderboard."""
+    kinds = leaderboard_tables.columns(board)
+    columns = [Column(name=name, kind=_KINDS[kind], items="", values=[]) for name, kind in kinds.items()]
+    for row in leaderboard_tables.rows(board):
+        for column, cell in zip(columns, row, strict=True):
+            column.values.append(cell)
     return columns
 
 

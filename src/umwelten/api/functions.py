@@ -1,4 +1,4 @@
-"""The library's doors: ask, and open what was asked before."""
+"""The library's doors: ask, rank, run a suite, and open what was asked before."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 from umwelten.api.answer import T
 from umwelten.api.given_data import with_given_data
 from umwelten.api.job import Job
+from umwelten.api.judging_options import RankArguments, SuiteArguments
 from umwelten.api.notebooks import in_notebook
 from umwelten.api.results import Results
 from umwelten.api.signatures import check_names, with_options
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
     from umwelten.api.evaluation_work import EvaluationWork
     from umwelten.api.learning_work import LearningAfter
     from umwelten.api.memory_store import Memory
-    from umwelten.api.progress import ProgressChoice
+    from umwelten.api.progress import JobProgress, ProgressChoice
+    from umwelten.api.rank_job import RankJob
+    from umwelten.api.suite_job import SuiteJob
     from umwelten.config.settings import Settings
     from umwelten.evaluation.spec import EvaluationSpec
     from umwelten.events import Event
     from umwelten.inputs.given.walk import GivenData
 
 OnEvent = Callable[["Event"], None]
+
+Ranked = str | Path | Results[Any]
+"""An evaluation: its id, its folder, or its results."""
 
 
 @with_options(SharedOptions)
@@ -92,6 +98,85 @@ def batch(
     check_names(batch, options)
     given, data = with_given_data({"prompt": prompt, "models": models, **options}, inputs)
     return _job("batch", given, progress, on_event, grace_s, data)
+
+
+@with_options(RankArguments)
+def rank(
+    evaluations: Ranked | Sequence[Ranked],
+    judge: str | Sequence[str] | None = None,
+    question: str | Path | None = None,
+    *,
+    progress: ProgressChoice | None = None,
+    on_event: OnEvent | None = None,
+    grace_s: float = 10.0,
+    **options: Unpack[RankArguments],
+) -> RankJob:
+    """Ask judges which of two answers is better, pair by pair, and rank the models by what they say.
+
+    `evaluations` is the id of an evaluation, its `Results` or its folder, or several that asked about the
+    same inputs; of one with a single model its prompts are ranked. `judge` is the model that judges, or
+    several. `question` says what makes an answer better, in place of the usual question: a text, or the
+    `Path` of a file.
+
+    The other arguments are the flags of `umwelten eval rank`. `pairs`: "all", a share such as "25%" or 0.25,
+    or a number of comparisons. `against`: compare with this model alone. `seats`: "both" shows each pair in
+    both orders, "one" in one. `control="length"` ranks as if all answers were of the same length; `control`
+    True or False is that of `umwelten.run`. `bootstrap`: so many draws of files. Judges are asked what they
+    have not said; `overwrite=True` judges anew. The ranking is the evaluation `ID.rank`, or `id`.
+
+    >>> results = umwelten.run("Name a river.", "openai:gpt-5.4-mini,ollama:gemma3:12b", id="rivers").wait()
+    >>> ranking = umwelten.rank(results, judge="anthropic:claude-sonnet-5-5").wait()
+    >>> ranking.id, ranking.judged
+    ('rivers.rank', 1)
+    """
+    check_names(rank, options)
+    from umwelten.api.rank_job import rank_job
+
+    some = [evaluations] if isinstance(evaluations, str | Path | Results) else evaluations
+    ranked = [each.folder if isinstance(each, Results) else each for each in some]
+    return rank_job(ranked, question, {**options, "judge": judge}, progress, on_event, grace_s)
+
+
+@with_options(SuiteArguments)
+def suite(
+    suite: str | Path | Mapping[str, Any],
+    models: str | Sequence[str] | None = None,
+    *,
+    only: str | Sequence[str] = (),
+    baseline: str | None = None,
+    max_drop: float = 0.0,
+    progress: ProgressChoice | None = None,
+    on_event: OnEvent | None = None,
+    grace_s: float = 10.0,
+    **options: Unpack[SuiteArguments],
+) -> SuiteJob:
+    """Run the tasks of a suite, score them, and make a leaderboard of the models.
+
+    `suite` is the path of a TOML file, or what such a file says, as a dict: "suite", "tasks" and "gates",
+    where paths may be `Path`s and scorers may be those of the library, such as `umwelten.Number`. Each task
+    is the evaluation `SUITE.TASK`. The same call again does what is missing; `id` is another name of the
+    suite, under which it begins anew.
+
+    `only` names the tasks to run, separated by commas or in a list. `baseline` is the name of a suite whose
+    tasks are compared with these, `max_drop` the drop that is allowed, from 0 to below 1. `max_cost` is one
+    limit for all tasks and their judges. The other arguments are the flags of `umwelten eval suite`.
+
+    >>> brief = {"directory": "texts", "prompt": "Sum this up.",
+    ...          "scorers": {"short": umwelten.Length("1..200 words", weight=2)}}
+    >>> tasks = {"tasks": {"brief": brief}, "gates": {"brief.short.pass": ">= 90%"}}
+    >>> board = umwelten.suite(tasks, "openai:gpt-5.4-mini,ollama:gemma3:12b", id="nightly").wait()
+    >>> board.outcome, board.tasks[0].id
+    ('met', 'nightly.brief')
+    """
+    check_names(_suite, options)
+    from umwelten.api.suite_job import SuiteJob
+
+    shown = _shown(progress)
+    return SuiteJob(suite, {**options, "models": models}, only, baseline, max_drop, on_event, grace_s, shown)
+
+
+_suite = suite
+"""The function, where the name is that of its argument."""
 
 
 def open(
@@ -168,17 +253,21 @@ def _job(
     schema = given.get("schema")
     shape = schema if isinstance(schema, type) else None
 
-    shown = None
-    if progress is not False and (progress is not None or in_notebook()):
-        from umwelten.api.progress import job_progress
-
-        shown = job_progress(progress)
+    shown = _shown(progress)
     told = tuple(each for each in (shown, on_event) if each is not None)
 
     def prepare() -> EvaluationWork:
         return _prepare(kind, given, shape, told)
 
     return Job(prepare, name=f"umwelten.{kind}(…)", shape=shape, grace_s=grace_s, data=data, progress=shown)
+
+
+def _shown(progress: ProgressChoice | None) -> JobProgress | None:
+    if progress is False or (progress is None and not in_notebook()):
+        return None
+    from umwelten.api.progress import job_progress
+
+    return job_progress(progress)
 
 
 def _prepare(

@@ -54,8 +54,8 @@ class Job(BackgroundJob[Results[T]], Generic[T]):
         progress: JobProgress | None = None,
     ) -> None:
         """Use `run` or `batch`."""
-        super().__init__(prepare, name=name, grace_s=grace_s)
-        self._shape, self._data, self._progress = shape, data, progress
+        super().__init__(prepare, name=name, grace_s=grace_s, progress=progress)
+        self._shape, self._data = shape, data
 
     def to_pandas(self) -> pandas.DataFrame:
         """Run to the end; then `Results.to_pandas`."""
@@ -114,9 +114,6 @@ class Job(BackgroundJob[Results[T]], Generic[T]):
         self._outcome()
 
     def _begin(self, loop: asyncio.AbstractEventLoop | None = None) -> Background:
-        if self._progress is not None and not self._used:
-            self._progress.open()
-            self._background.at_end = self._progress.close
         if self._data is not None and not self._used:
             background = self._background
             self._data.loop, self._data.stopped = loop, lambda: background.stopped is not None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Literal, cast, overload
+from typing import TYPE_CHECKING, Generic, Literal, Unpack, cast, overload
 
 from umwelten.api.answer import Answer, T, answer
 from umwelten.api.argument_names import as_argument
+from umwelten.api.judging_options import RankArguments
+from umwelten.api.signatures import check_names, with_options
 from umwelten.errors import UsageError
 from umwelten.report.models import UsageSums
 from umwelten.report.queries import overviews
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
+    from umwelten.api.progress import ProgressChoice
+    from umwelten.api.rank_job import RankJob
+    from umwelten.api.rankings import Ranking
     from umwelten.api.score_job import ScoreJob
     from umwelten.api.scorers.program_scorers import ScorerLike
     from umwelten.api.scores import Scores
@@ -272,6 +277,37 @@ class Results(Answers[T]):
         }
         anew = (again,) if isinstance(again, str) else tuple(again)
         return score_job(self.folder, self._shape, by_name, given, anew, on_event, grace_s)
+
+    @property
+    def rankings(self) -> tuple[Ranking, ...]:
+        """The rankings of these answers that are stored; of a ranking's own evaluation, that one.
+
+        >>> umwelten.open("rivers.rank").rankings[0].board[0].rank
+        1
+        """
+        from umwelten.api.rankings import Ranking
+        from umwelten.report.queries.rankings import rankings
+
+        with _reading(self.folder) as reader:
+            found = rankings(reader)
+        return tuple(Ranking(self.folder.parent / each.id, each) for each in found)
+
+    @with_options(RankArguments)
+    def rank(
+        self,
+        judge: str | Sequence[str] | None = None,
+        question: str | Path | None = None,
+        *,
+        progress: ProgressChoice | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        grace_s: float = 10.0,
+        **options: Unpack[RankArguments],
+    ) -> RankJob:
+        """Rank the models by what judges prefer: `umwelten.rank` of this evaluation, with its arguments."""
+        from umwelten.api.rank_job import rank_job
+
+        check_names(type(self).rank, options)
+        return rank_job([self.folder], question, {**options, "judge": judge}, progress, on_event, grace_s)
 
     def to_pandas(self, *, full: bool = False) -> pandas.DataFrame:
         """A row a call, with the columns of the csv report; `full`: as with `--full`. Needs pandas."""

@@ -20,13 +20,15 @@ from umwelten.evaluation.scoring.jury import Jury, due
 from umwelten.evaluation.scoring.scoring import Scoring, check_ahead
 from umwelten.evaluation.scoring.spec import ProgramScorers
 from umwelten.evaluation.spec import EvaluationSpec
-from umwelten.events import Note, NoteLevel
+from umwelten.evaluation.suite.running import RunEnd
+from umwelten.events import Note, NoteLevel, RunFinished, RunStatus, StopCode
 from umwelten.phrases import Wording, spell
 from umwelten.report.output_files import check_report_path, write_report
 
 if TYPE_CHECKING:
     from umwelten.api.background_run import Background
-    from umwelten.events import Observer
+    from umwelten.evaluation.evaluation import Evaluation
+    from umwelten.events import Event, Observer
 
 _ARGUMENTS = (*OF_SCORE, "on_event", "grace_s")
 
@@ -84,7 +86,7 @@ class ScoringAfter:
                 scoring = Scoring(folder, self._spec, notes)
                 scoring.run(lambda count: check())
                 if thread.stopped is None:
-                    _ask_judges(scoring.jury(), self._settings, tell, thread, besides=[folder])
+                    ask_judges(scoring.jury(), self._settings, tell, thread, besides=[folder])
         except UmweltenError as error:
             error.spell(as_argument)
             text = f"the answers are not scored: {error}\nThey are stored; score them: results.score(…)"
@@ -136,22 +138,24 @@ class ScoringWork:
             with self._settings.concealing():
                 self._scoring.run(lambda count: check())
                 check()
-                _ask_judges(self._jury, self._settings, self._tell, thread)
+                ask_judges(self._jury, self._settings, self._tell, thread)
                 for path in self._reports:
                     write_report(self._folder, path, vendors=self._vendors, spelling=as_argument)
         except UmweltenError as error:
             raise error.spell(as_argument) from None
 
 
-def _ask_judges(
+def ask_judges(
     jury: Jury, settings: Settings, tell: Observer, thread: Background, *, besides: Sequence[Path] = ()
-) -> None:
-    """Ask all judges what is missing, and make scores of it. Stopped, what they have said counts.
+) -> list[RunEnd]:
+    """Ask all judges what is missing, make scores of it, and return how each run ended.
 
-    `besides`: evaluations that the same job asked for, which the limit of costs covers too.
+    Stopped, what they have said counts. `besides`: evaluations that the same job asked for, which the limit
+    of costs covers too.
     """
+    ends: list[RunEnd] = []
     if not jury.judges:
-        return
+        return ends
     max_cost = settings.get("max_cost")
     with ExitStack() as stack:
         prepared = jury.prepare(settings, vendors(settings), list[Wording](), as_argument)
@@ -161,12 +165,27 @@ def _ask_judges(
             if thread.stopped is not None:
                 break
             if affordable:
-                thread.make_calls(evaluation, tell)
+                ends.append(run_calls(evaluation, tell, thread))
             else:
+                ends.append(RunEnd(status=RunStatus.STOPPED, stopped_by=StopCode.MAX_COST))
                 text = f"judge {by.definition.name}: {as_argument('max_cost')} {max_cost:g} is spent"
                 tell(Note(text=text, level=NoteLevel.WARNING))
     for _ in jury.collect():
         pass
+    return ends
+
+
+def run_calls(evaluation: Evaluation, tell: Observer, thread: Background) -> RunEnd:
+    """Make the calls of an evaluation, and return how that ended, and why."""
+    reasons: list[StopCode | None] = []
+
+    def observe(event: Event) -> None:
+        tell(event)
+        if isinstance(event, RunFinished):
+            reasons.append(event.reason_code)
+
+    status = thread.make_calls(evaluation, observe)
+    return RunEnd(status=status, stopped_by=reasons[-1] if reasons else None)
 
 
 def _tell_all(notes: Sequence[Wording], settings: Settings, tell: Observer) -> None:

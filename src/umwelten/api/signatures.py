@@ -1,10 +1,10 @@
-"""The signatures of `run` and `batch`, with every option that `**options` stands for."""
+"""The signatures of `run`, `batch`, `rank` and `suite`, with every option that `**options` stands for."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from umwelten.config.options import OPTIONS
 from umwelten.text.suggestions import closest, did_you_mean
@@ -31,7 +31,7 @@ def with_options(options: type[Any]) -> Callable[[F], F]:
 
 
 def _parameter(name: str, annotation: Any) -> inspect.Parameter:
-    type_, _ = get_args(annotation)
+    type_ = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     # Left out, `resume` is neither: a call with the settings that are stored goes on.
     default = False if OPTIONS[name].is_switch and name != "resume" else None
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=type_)

@@ -101,12 +101,20 @@ class SuiteFile(FrozenStruct):
 def read_suite_file(path: Path) -> SuiteFile:
     """Return what a suite's file says. Errors name the file, the line and the nearest name."""
     data, place = _read(path)
-    problems = Problems()
+    return read_suite(data, place, path.parent)
+
+
+def read_suite(data: Mapping[str, Any], place: TomlPosition, base: Path) -> SuiteFile:
+    """Return what a suite says whose file, or what stands for one, was read.
+
+    Paths in it are as seen from `base`.
+    """
+    path, problems = place.path, Problems()
     for key in data:
         if key not in _SECTIONS:
             problems.add(_unknown_section(key, place))
     sections = {name: _table(data, name, place, problems) for name in _SECTIONS}
-    file = TomlFile(place=place, base=path.parent, data=sections, problems=problems)
+    file = TomlFile(place=place, base=base, data=sections, problems=problems)
     if not sections["tasks"] and not len(problems):
         problems.add(ConfigError(f"{path}: there are no tasks", "Write a section [tasks.NAME] for each."))
     own = sections["suite"]
@@ -122,9 +130,7 @@ def read_suite_file(path: Path) -> SuiteFile:
         with problems.keeping():
             gates = read_suite_gates(sections["gates"], place.below("gates"), tasks)
     _raise(problems, path)
-    return SuiteFile(
-        path=path, base=path.parent, name=name, place=place, common=common, tasks=tasks, gates=gates
-    )
+    return SuiteFile(path=path, base=base, name=name, place=place, common=common, tasks=tasks, gates=gates)
 
 
 def _raise(problems: Problems, path: Path) -> None:

@@ -36,8 +36,8 @@ def write_csv(board: Leaderboard, out: TextIO) -> None:
     """Write the rows after the mark by which Excel knows UTF-8."""
     out.write(BOM)
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(harmless, _columns(board)))
-    for row in _rows(board):
+    writer.writerow(map(harmless, columns(board)))
+    for row in rows(board):
         writer.writerow([harmless(value) if isinstance(value, str) else _number(value) for value in row])
 
 
@@ -45,14 +45,14 @@ def write_parquet(board: Leaderboard, out: BinaryIO) -> None:
     """Write the rows. Raises UsageError without pyarrow."""
     pyarrow, parquet = parquet_modules()
     kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
-    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in _columns(board).items()])
-    rows = [*_rows(board)]
-    columns = [pyarrow.array([row[place] for row in rows], field.type) for place, field in enumerate(schema)]
-    parquet.write_table(pyarrow.Table.from_arrays(columns, schema=schema), out, compression="zstd")
+    schema = pyarrow.schema([(name, kinds[kind]) for name, kind in columns(board).items()])
+    values = [*rows(board)]
+    arrays = [pyarrow.array([row[place] for row in values], field.type) for place, field in enumerate(schema)]
+    parquet.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), out, compression="zstd")
 
 
-def _columns(board: Leaderboard) -> dict[str, type]:
-    """The columns, with the type of each."""
+def columns(board: Leaderboard) -> dict[str, type]:
+    """Return the columns, with the type of each."""
     of_tasks = {
         f"task.{task.name}" + ("" if name == "mean" else f".{name}"): kind
         for task in board.tasks
@@ -61,7 +61,8 @@ def _columns(board: Leaderboard) -> dict[str, type]:
     return {**_COLUMNS, **of_tasks}
 
 
-def _rows(board: Leaderboard) -> Iterator[list[object]]:
+def rows(board: Leaderboard) -> Iterator[list[object]]:
+    """Yield the rows, a value a column."""
     for place, row in enumerate(board.rows, start=1):
         own = {
             "suite": board.suite,
