@@ -52,7 +52,10 @@ _ANY_WIDTH = 10_000  # where a program reads, names stay whole
 def suite(path: Path, flags: dict[str, Any]) -> None:
     """Check all tasks, run them, print the leaderboard, and end with the exit status."""
     only, exit_zero = _names(flags.pop("only")), flags.pop("exit_zero")
-    baseline, max_drop = flags.pop("baseline"), share(flags.pop("max_drop"))
+    baseline, drop = flags.pop("baseline"), flags.pop("max_drop")
+    if drop is not None and baseline is None:
+        raise UsageError("--max-drop goes with --baseline", "Add --baseline SUITE, or leave it out.")
+    max_drop = share(drop)
     configured = load(Path.cwd(), os.environ, profile=flags["profile"])
     with configured.concealing():
         plan = plan_suite(read_suite_file(path), configured, flags, only=only, spelling=as_flag)
@@ -85,7 +88,8 @@ def suite(path: Path, flags: dict[str, Any]) -> None:
 
 
 def _names(given: Sequence[str]) -> list[str]:
-    return [name.strip() for text in given for name in text.split(",") if name.strip()]
+    """The names of tasks. An empty one is none: a variable that is not set must not stand for all tasks."""
+    return [name.strip() for text in given for name in text.split(",")]
 
 
 class _Front:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import click
 import msgspec
@@ -115,6 +115,7 @@ def estimate_suite(plan: SuitePlan, look: OutputOptions, new: Notes) -> int | No
         click.echo(f"task {number} of {len(plan.tasks)}: {task.name} ({task.id})", err=True)
         status = _estimate(plan, task, n, found, look, new)
         if status is not None:
+            _print_estimates(plan, found, look)
             return status
     if not found:
         return None
@@ -128,9 +129,14 @@ def estimate_suite(plan: SuitePlan, look: OutputOptions, new: Notes) -> int | No
     again = resume_command(evaluation, repeats=True)
     click.echo(f"stopped after the estimate; continue with: {again}", err=True)
     click.echo("--yes continues without asking; the answers so far are kept.", err=True)
+    _print_estimates(plan, found, look)
+    return STOPPED
+
+
+def _print_estimates(plan: SuitePlan, found: Mapping[str, Estimate], look: OutputOptions) -> None:
+    """With `--json`, print what is known of the tasks."""
     if look.as_json:
         print_json({"suite": plan.name, "tasks": {name: as_data(one) for name, one in found.items()}})
-    return STOPPED
 
 
 def _estimate(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from umwelten.config.problems import Problems
 from umwelten.config.project_files import Place, ProjectFile, project_file
 from umwelten.config.toml_positions import TomlPosition
 from umwelten.config.toml_sections import check_sections
+from umwelten.config.toml_text import parse_toml
 from umwelten.errors import ConfigError
 from umwelten.types import FrozenStruct, Secret
 
@@ -75,12 +75,7 @@ def read_toml(path: Path, base: Path, problems: Problems, *, project_of: Path | 
     Raises `ConfigError` that names the file, and the line where it is broken.
     """
     text, owner = _text(path)
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        location = re.search(r"line (\d+)", str(error))
-        line = location[1] if location else len(text.splitlines())  # it says "at end of document" instead
-        raise ConfigError(f"{path}, line {line}: {str(error).partition(' (at')[0]}") from None
+    data = parse_toml(text, path)
     place = TomlPosition(path=path, text=text)
     check_sections(data, place, problems)
     check_servers(data.get("mcp", {}), place.below("mcp"), problems)

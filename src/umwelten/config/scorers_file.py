@@ -12,13 +12,12 @@ right = ">= 0.9"
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from umwelten.config.toml_positions import TomlPosition
+from umwelten.config.toml_text import parse_toml
 from umwelten.errors import ConfigError, InputError
 from umwelten.scoring.definition import Definition, read_scorers
 from umwelten.scoring.repeats import MOST, OfRepeats, read_of_repeats
@@ -50,12 +49,7 @@ def read_scorers_file(path: Path) -> ScorersFile:
     """Return what a scorers file says. Errors name the file, the line and the nearest name."""
     text = _text(path)
     place = TomlPosition(path=path, text=text)
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        location = re.search(r"line (\d+)", str(error))
-        line = location[1] if location else len(text.splitlines())
-        raise ConfigError(f"{path}, line {line}: {str(error).partition(' (at')[0]}") from None
+    data = parse_toml(text, path)
     for key in data:
         if key not in _KEYS:
             raise ConfigError(

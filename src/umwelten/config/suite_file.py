@@ -16,7 +16,7 @@ scorers.right = { type = "contains" }
 from __future__ import annotations
 
 import re
-import tomllib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from umwelten.config.problems import Problems, in_order
 from umwelten.config.profiles import gives_way
 from umwelten.config.suite_scorers import SCORING_KEYS, TaskScorers, read_task_scorers
 from umwelten.config.toml_positions import TomlPosition
+from umwelten.config.toml_text import parse_toml
 from umwelten.config.variants import Variants, merge, with_variants
 from umwelten.errors import ConfigError, InputError
 from umwelten.scoring.definition import RESERVED
@@ -39,6 +40,7 @@ from umwelten.types import FrozenStruct
 _SECTIONS = ("suite", "tasks", "gates")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 _LONGEST = 60
+_MOST_WEIGHT = sys.float_info.max  # a whole number may be more, and then no float
 SETTLED = ("id", "resume", "overwrite", "detach", "ui", "profile", "fail_under", "again")
 """Options that a file cannot set: a suite settles them itself, or they belong to the command."""
 OF_ALL_TASKS = (
@@ -158,15 +160,9 @@ def _read(path: Path) -> tuple[dict[str, Any], TomlPosition]:
         raise ConfigError(f"{path} is not UTF-8 text") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
-    try:
-        return tomllib.loads(text), TomlPosition(path=path, text=text)
-    except tomllib.TOMLDecodeError as error:
-        location = re.search(r"line (\d+)", str(error))
-        line = location[1] if location else len(text.splitlines())
-        message = f"{path}, line {line}: {str(error).partition(' (at')[0]}"
-        # Two tables of one name are two tasks of one name, most often.
-        hint = "Every task has a name of its own." if "declare" in str(error) else None
-        raise ConfigError(message, hint) from None
+    # Two tables of one name are two tasks of one name, most often.
+    data = parse_toml(text, path, twice="Every task has a name of its own.")
+    return data, TomlPosition(path=path, text=text)
 
 
 def _unknown_section(key: str, place: TomlPosition) -> ConfigError:
@@ -218,7 +214,7 @@ def _task(name: str, table: Any, place: TomlPosition, file: TomlFile) -> SuiteTa
         raise ConfigError(f"{place} must be a section", f"Write it as [tasks.{name}].")
     given = dict(table)
     weight = given.pop("weight", 1)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= _MOST_WEIGHT:
         raise ConfigError(f"{place.at('weight')}: weight is {weight!r:.80}; it must be a number, 0 or more")
     read = _section(given, place, file, task=name)
     return SuiteTask(

@@ -139,7 +139,7 @@ def _read_text_prompts(path: Path) -> Iterator[_Pair]:
 def _read_toml_prompts(path: Path) -> Iterator[_Pair]:
     try:
         table = tomllib.loads(_read_text(path)).get("prompts")
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
     if not isinstance(table, dict):
         raise UsageError(f"{path} has no table [prompts]", 'Write [prompts], and below it name = "…".')

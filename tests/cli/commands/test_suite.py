@@ -160,6 +160,22 @@ def test_a_baseline_is_compared_task_by_task(cli: Cli, tmp_path: Path) -> None:
         assert server.idle().requests == asked
 
 
+def test_options_without_effect_are_refused_by_name(cli: Cli, tmp_path: Path) -> None:
+    path = write_suite(tmp_path)
+    (tmp_path / "umwelten.toml").write_text(
+        '[profiles.gated]\nfail_under = "right >= 0.9"\n[profiles.learns]\nmemory = "facts"\nscope = "all"\n'
+    )
+    with provider(profile()) as server:
+        for words, said in (
+            (("--only", ""), "has no task ''"),
+            (("--max-drop", "2%"), "--max-drop goes with --baseline"),
+            (("--profile", "gated"), "gate 'right >= 0.9': 'right' is no metric of a suite"),
+            (("--profile", "learns"), "a suite learns nothing from its answers"),
+        ):
+            ran = cli("eval", "suite", path, *words, env=server.env())
+            assert (ran.code, said in ran.err, server.ledger.requests) == (2, True, 0)
+
+
 def test_a_score_that_regressed_ends_with_4(cli: Cli, tmp_path: Path) -> None:
     text = SUITE[: SUITE.index("[tasks.letters]")].replace(', "openai:b"', "")
     path = write_suite(tmp_path, text)
@@ -182,8 +198,14 @@ def test_an_estimate_asks_before_going_on_and_the_repeat_continues(cli: Cli, tmp
         ran = cli("eval", "suite", path, "--estimate", "4", env=server.env())
         assert (ran.code, server.idle().requests) == (3, 8)
         assert "continue with: umwelten eval suite suites/nightly.toml\n" in ran.err
+        refused = Behaviour(fault=401)
+        server.use(profile(Rule(model="a", behaviour=refused), Rule(model="b", behaviour=refused)))
+        ran = cli("eval", "suite", path, "-i", "new", "--estimate", "4", "--json", env=server.env())
+        assert (ran.code, json.loads(ran.out)) == (3, {"suite": "new", "tasks": {}})
+        server.reset()
+        server.use(profile())
         ran = cli("eval", "suite", path, "--estimate", "4", "--yes", env=server.env())
-        assert (ran.code, server.idle().requests) == (0, 24)
+        assert (ran.code, server.idle().requests) == (0, 16)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +213,7 @@ def test_an_estimate_asks_before_going_on_and_the_repeat_continues(cli: Cli, tmp
     [
         ("data/capitals.csv", "data/capitols.csv", "line 5, [tasks.capitals]: cannot read"),
         ("{{row.country}}", "{{row.contry}}", "line 9, [tasks.capitals]: "),
+        ('row_name = "city"\nprompt = "Dear', 'row_name = "town"\nprompt = "Dear', "has no column 'town'"),
         ('scorers.right = { type = "contains" }', "", "task 'capitals' has no scorers"),
         ("openai:judge", "openrouter:judge", "OPENROUTER_API_KEY"),
     ],

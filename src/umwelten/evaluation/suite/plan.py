@@ -28,7 +28,7 @@ from umwelten.evaluation.scoring.build_scoring import build_scoring
 from umwelten.evaluation.scoring.jury import OF_JUDGES, is_judge
 from umwelten.evaluation.scoring.scoring import check_ahead
 from umwelten.evaluation.scoring.spec import ScoringSpec
-from umwelten.evaluation.spec import EvaluationSpec, check_id, stored_spec
+from umwelten.evaluation.spec import EvaluationSpec, check_id, peek, stored_spec
 from umwelten.phrases import Phrase, Spelling, Wording, by_name, spell
 from umwelten.providers.protocol import Vendor
 from umwelten.scoring.gates import Gate
@@ -139,6 +139,12 @@ def plan_suite(
     configured = configured.with_values(of_all(file.common))
     whole = _with_flags(configured, flags, spelling)
     vendors(whole)  # what is wrong with a provider is no task's fault
+    if whole.get("memory") is not None:
+        raise UsageError(
+            Phrase("{option:memory} is for eval run and eval batch: a suite learns nothing from its answers"),
+            Phrase("{option:recall} gives models what a memory store knows."),
+            argument="memory",
+        )
     of_suite = {name: value for name, value in whole.values.items() if name in OF_ALL_TASKS}
     whole.trust.require(option_demands(of_suite, whole.get("output_dir")))
     name = check_id(flags.get("id") or file.name)
@@ -234,6 +240,7 @@ def _plan_task(
         try:
             scoring, gates = _scoring(task, settings, known)
             preflight(spec, settings, known)
+            _check_inputs(spec)
             _check_stored(spec, id, runs=not settings.get("dry_run"))
             check_ahead(scoring, spec)
         except BaseException:
@@ -307,6 +314,15 @@ def _scoring(
         for gate in (*task.scoring.gates, *scoring.gates)
     )
     return msgspec.structs.replace(scoring, gates=()), gates
+
+
+def _check_inputs(spec: EvaluationSpec) -> None:
+    """Raise what a look at the first input shows: a column that no row has, a folder without files.
+
+    Answers may be those of a task that runs before.
+    """
+    if spec.inputs is not None and spec.inputs.keep is None and spec.inputs.source != "answers":
+        peek(spec.inputs.files())
 
 
 def _check_stored(spec: EvaluationSpec, id: str, *, runs: bool) -> None:
