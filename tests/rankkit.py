@@ -60,7 +60,8 @@ class JudgeServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        # Asked often whether it is to end: `shutdown` waits for it.
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def env(self) -> dict[str, str]:
         """Variables that point every provider here."""

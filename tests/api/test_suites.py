@@ -56,7 +56,10 @@ def test_a_dict_is_a_suite_with_scorers_and_paths_of_the_library(server: Provide
     server.use(profile())
     given = as_dict()
     capitals = given["tasks"]["capitals"]
-    capitals |= {"rows": Path("suites/data/capitals.csv"), "scorers": {"right": umwelten.Contains(weight=2)}}
+    capitals |= {
+        "rows": Path("suites/data/capitals.csv"),
+        "scorers": {"right": umwelten.Contains(weight=2), "brief": "length:1..9 words"},
+    }
     board = umwelten.suite(
         given, models=[A], only="capitals", id="mine", fail_under="capitals.right >= 0.9"
     ).wait()
@@ -70,6 +73,7 @@ def test_a_dict_is_a_suite_with_scorers_and_paths_of_the_library(server: Provide
         ("capitals.right >= 0.9", "missed"),
     ]
     assert board.outcome == "missed"
+    assert board.tasks[0].scorers == ("right", "brief")
     assert given["suite"]["name"] == "nightly", "what the program gave is not changed"
     assert isinstance(capitals["rows"], Path)
 
@@ -104,7 +108,7 @@ def test_a_stopped_suite_begins_no_further_task_and_goes_on(server: Provider, tm
 
     job = umwelten.suite(path, on_event=stopping, max_concurrency=1)
     board = job.wait()
-    assert board.tasks[1].state == "not_begun"
+    assert [task.state for task in board.tasks] == ["scored", "not_begun"]
     assert not Path("output/nightly.letters").exists()
     assert "openai:a" in board.table
 
@@ -143,6 +147,7 @@ def test_a_task_that_fails_as_a_whole_is_named_and_the_others_run(server: Provid
         ({"tasks": {}}, {}, "suite: there are no tasks"),
         ({"tasks": {"a": {"promt": "x"}}}, {}, r"suite, \[tasks.a\]: .*promt"),
         ({"tasks": {"a": {"prompt": "x", "directory": "y"}}, "gates": {}}, {}, "task 'a' has no scorers"),
+        ({"tasks": {"a": {"scorers": {"own": lambda answer: True}}}}, {}, "'own' is a function"),
         ({}, {"only": "capitls"}, "no task 'capitls'"),
         ({}, {"baseline": "nightly"}, "compared with itself"),
         ({}, {"max_drop": 2}, "max_drop is 2"),

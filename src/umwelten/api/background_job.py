@@ -168,11 +168,12 @@ class BackgroundJob(ABC, Generic[R]):
     def _begin(self, loop: asyncio.AbstractEventLoop | None = None) -> Background:
         """Start, if that was not done. `loop`: that of the program, which is free while it waits."""
         with self._lock:
-            first, self._used = not self._used, True
-        if first:
-            if self._progress is not None:
+            first = not self._used
+            if first and self._progress is not None:
                 self._progress.open()
                 self._background.at_end = self._progress.close
+            self._used = True
+        if first:
             self._background.start()
         return self._background
 

@@ -23,9 +23,9 @@ class SuiteJob(BackgroundJob[Leaderboard]):
     """What `umwelten.suite` returns. Nothing happens before it is used.
 
     `await job` or `job.wait()` runs what is missing and returns the `Leaderboard`; `async with job` or `with
-    job` stops it on the way out, unless it has ended. Stopped, what is there is scored as far as it was, and
-    the next time goes on from there. What the user must fix is raised, as a `UmweltenError`, where the job is
-    used, before the first call. `status`, `set` and `pause` are about the task that is running.
+    job` stops it on the way out, unless it has ended. Stopped, the answers that there are are scored by
+    rules, and the next time goes on from there. What the user must fix is raised, as a `UmweltenError`, where
+    the job is used, before the first call. `status`, `set` and `pause` are about the task that is running.
 
     >>> river = {"directory": "texts", "prompt": "Sum this up.", "scorer": "length:1..200 words"}
     >>> job = umwelten.suite({"tasks": {"sums": river}}, "openai:gpt-5.4-mini", id="brief", max_cost=1)

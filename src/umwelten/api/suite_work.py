@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from umwelten.api.argument_names import as_argument
 from umwelten.api.background_run import Halted
 from umwelten.api.leaderboards import Leaderboard
-from umwelten.api.scorers.scorer import Scorer
+from umwelten.api.scorers.program_scorers import read_program_scorers
 from umwelten.api.scoring_work import ask_judges, run_calls
 from umwelten.config.settings import Settings, load
 from umwelten.config.suite_file import SuiteFile, read_suite, read_suite_file
 from umwelten.config.toml_positions import TomlPosition
-from umwelten.errors import UmweltenError, UsageError
+from umwelten.errors import UmweltenError, UsageError, conceal
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.scoring.jury import Jury
 from umwelten.evaluation.suite.baseline import check_baseline, compare_tasks
@@ -77,7 +77,7 @@ class SuiteWork:
             raise
 
     def do(self, thread: Background) -> None:
-        """Also where the job is stopped, there is a leaderboard of what was scored, and reports of it."""
+        """Also where the job is stopped, the answers that there are are scored, and reports are written."""
         plan, front = self.plan, self._front
         front.thread = thread
         compared: Mapping[str, Comparison | None] = {}
@@ -111,6 +111,7 @@ class _Front:
     def __init__(self, settings: Settings, tell: Observer) -> None:
         self._settings, self._tell = settings, tell
         self._told: set[str] = set()
+        self._halt: Callable[[], None] = lambda: None
         self.errors: dict[str, UmweltenError] = {}
         self.thread: Background
 
@@ -123,14 +124,19 @@ class _Front:
                 self._tell(Note(text=text))
 
     def begin(self, task: PlannedTask, number: int, of: int) -> None:
-        self._check()
+        if self.thread.stopped is not None:
+            raise Halted
         self.note(task.notes)
 
     def make_calls(self, task: PlannedTask, evaluation: Evaluation) -> RunEnd:
-        return run_calls(evaluation, self._tell, self.thread)
+        end = run_calls(evaluation, self._tell, self.thread)
+        # Where these calls were stopped, the answers that there are are scored.
+        self._halt = self.thread.checker()
+        return end
 
     def count(self, answers: int) -> None:
-        self._check()
+        if answers:
+            self._halt()
 
     def ask_judges(
         self, task: PlannedTask, jury: Jury, besides: Sequence[Path], notes: list[Wording]
@@ -142,13 +148,9 @@ class _Front:
         """A suite that is stopped begins no further task."""
 
     def fail(self, task: PlannedTask, error: UmweltenError) -> None:
+        conceal(error, self._settings.conceal)
         self.errors[task.name] = error.spell(as_argument)
-        text = self._settings.conceal(f"task {task.name}: {error}")
-        self._tell(Note(text=text, level=NoteLevel.WARNING))
-
-    def _check(self) -> None:
-        if self.thread.stopped is not None:
-            raise Halted
+        self._tell(Note(text=f"task {task.name}: {error}", level=NoteLevel.WARNING))
 
 
 # --- what is given --------------------------------------------------------------------------
@@ -156,19 +158,40 @@ class _Front:
 
 def _read(suite: str | Path | Mapping[str, Any]) -> SuiteFile:
     if isinstance(suite, Mapping):
-        return read_suite(_plain(suite), TomlPosition(path=Path("suite"), text=""), Path())
+        return read_suite(_as_file(suite), TomlPosition(path=Path("suite"), text=""), Path())
     return read_suite_file(expand_home(Path(suite)))
 
 
-def _plain(given: Any, name: str = "") -> Any:
-    """Return what a file would say: paths and scorers of the library are texts and tables there."""
-    if isinstance(given, Scorer):
-        return given._table(name)
+def _as_file(suite: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file would say: paths are texts there, and scorers tables."""
+    found: dict[str, Any] = _plain(suite)
+    tasks = found.get("tasks")
+    for table in (found.get("suite"), *(tasks.values() if isinstance(tasks, dict) else ())):
+        if isinstance(table, dict) and isinstance(scorers := table.get("scorers"), dict):
+            table["scorers"] = {name: _scorer_table(name, given) for name, given in scorers.items()}
+    return found
+
+
+def _plain(given: Any) -> Any:
     if isinstance(given, Mapping):
-        return {key: _plain(value, str(key)) for key, value in given.items() if value is not None}
+        return {str(key): _plain(value) for key, value in given.items() if value is not None}
     if isinstance(given, list | tuple):
-        return [_plain(each, name) for each in given]
+        return [_plain(each) for each in given]
     return str(given) if isinstance(given, Path) else given
+
+
+def _scorer_table(name: str, given: Any) -> Any:
+    """Return the table of a scorer of the library, or of the short form of one."""
+    if isinstance(given, dict):
+        return given
+    definition, function = read_program_scorers({name: given}, ())[name]
+    if function is not None:
+        raise UsageError(
+            f"scorer {name!r} is a function, which a suite cannot have",
+            f"Put it into a file, umwelten.Python('checks.py:{name}'), or use it once the suite has ended: "
+            f"umwelten.open('SUITE.TASK').score({name}=…).",
+        )
+    return dict(definition.table)
 
 
 def _names(given: str | Sequence[str]) -> list[str]:
