@@ -100,7 +100,7 @@ class SuiteWork:
         comparisons = {task: found for task, found in compared.items() if found is not None}
         self.board = Leaderboard(board, plan.output_dir, comparisons, self._front.errors)
         for path in plan.settings.get("report"):
-            write_leaderboard(board, plan.output_dir, path, comparisons)
+            write_leaderboard(board, plan.output_dir, path, comparisons, left_out=plan.left_out)
 
 
 class _Front:

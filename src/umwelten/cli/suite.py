@@ -205,7 +205,7 @@ def _write_reports(plan: SuitePlan, board: Leaderboard, comparisons: Mapping[str
     status = 0
     for path in plan.settings.get("report"):
         try:
-            write_leaderboard(board, plan.output_dir, path, comparisons)
+            write_leaderboard(board, plan.output_dir, path, comparisons, left_out=plan.left_out)
             click.echo(f"report: {path}", err=True)
         except UmweltenError as error:
             click.echo(f"Error: {safe(error.spell(as_flag).message)}", err=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from umwelten.report.comparison.comparison import Comparison
@@ -21,11 +21,14 @@ def write_leaderboard(
     output_dir: Path,
     path: Path,
     comparisons: Mapping[str, Comparison] | None = None,
+    *,
+    left_out: Collection[str] = (),
 ) -> None:
     """Write the board in the format of the file's ending; what stood at `path` is replaced.
 
     `output_dir` holds the evaluations of the tasks, which `.junit.xml` tells file by file. `comparisons` are
-    those with a baseline, by task; CSV and Parquet have none. Raises UsageError, StoreError.
+    those with a baseline, by task; CSV and Parquet have none. `left_out` names tasks that were not meant to
+    run: in JUnit they are no errors. Raises UsageError, StoreError.
     """
     check_leaderboard_path(path)
     compared = comparisons or {}
@@ -45,7 +48,7 @@ def write_leaderboard(
         elif format_ == "junit":
             from umwelten.report.render.leaderboard_junit import write_junit
 
-            write_junit(board, output_dir, compared, out)
+            write_junit(board, output_dir, compared, out, left_out=left_out)
         elif format_ == "html":
             from umwelten.report.render.leaderboard_page import write_page
 

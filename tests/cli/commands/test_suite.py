@@ -145,7 +145,10 @@ def test_gates_decide_on_the_exit_status(cli: Cli, tmp_path: Path, verdict: str,
 def test_a_baseline_is_compared_task_by_task(cli: Cli, tmp_path: Path) -> None:
     path = write_suite(tmp_path)
     with provider(profile()) as server:
-        assert cli("eval", "suite", path, "--only", "capitals", env=server.env()).code == 0
+        only = ("--only", "capitals", "--report", "only.junit.xml")
+        assert cli("eval", "suite", path, *only, env=server.env()).code == 0
+        # What was left out is no error.
+        assert 'tests="9" failures="2" errors="0"' in (tmp_path / "only.junit.xml").read_text()
         ran = cli("eval", "suite", path, "-i", "new", "--baseline", "nightly", env=server.env())
         assert (ran.code, "the baseline 'nightly' has no task 'letters'" in ran.err) == (0, True)
         asked = server.idle().requests
@@ -169,6 +172,7 @@ def test_options_without_effect_are_refused_by_name(cli: Cli, tmp_path: Path) ->
         for words, said in (
             (("--only", ""), "has no task ''"),
             (("--max-drop", "2%"), "--max-drop goes with --baseline"),
+            (("--only", "letters", "--fail-under", "total >= 0.5"), "'total >= 0.5' is about tasks that do"),
             (("--profile", "gated"), "gate 'right >= 0.9': 'right' is no metric of a suite"),
             (("--profile", "learns"), "a suite learns nothing from its answers"),
         ):

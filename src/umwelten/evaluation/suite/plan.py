@@ -29,12 +29,13 @@ from umwelten.evaluation.scoring.jury import OF_JUDGES, is_judge
 from umwelten.evaluation.scoring.scoring import check_ahead
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.evaluation.spec import EvaluationSpec, check_id, peek, stored_spec
+from umwelten.evaluation.suite.chosen_gates import chosen_gates
 from umwelten.phrases import Phrase, Spelling, Wording, by_name, spell
 from umwelten.providers.protocol import Vendor
 from umwelten.scoring.gates import Gate
-from umwelten.scoring.suite_gates import GatedTask, check_suite_gates, read_suite_gate
+from umwelten.scoring.suite_gates import GatedTask, check_suite_gates
 from umwelten.store.database import NeverStarted, has_database
-from umwelten.store.derived import owner
+from umwelten.store.derived import JUDGE, owner, stored_derived
 from umwelten.store.folder_lock import lock
 from umwelten.store.reader import Reader
 from umwelten.store.variants import refuse_changes
@@ -105,15 +106,23 @@ class SuitePlan:
         limit: float | None = self.settings.get("max_cost")
         return limit
 
+    @property
+    def left_out(self) -> Collection[str]:
+        """The tasks that are not to run."""
+        return self.ids.keys() - {task.name for task in self.tasks}
+
     def folders(self) -> Iterator[Path]:
-        """Yield the folders of all evaluations of the suite that are there, those of judges included."""
+        """Yield the folders of all evaluations of the suite that are there, those of judges included.
+
+        Rankings of its answers are no part of it.
+        """
         for id in self.ids.values():
             folder = self.output_dir / id
             if has_database(folder):
                 yield folder
-            for judge in sorted(self.output_dir.glob(f"{id}.*")):
-                if has_database(judge) and owner(judge) == folder:
-                    yield judge
+            for other in sorted(self.output_dir.glob(f"{id}.*")):
+                if has_database(other) and owner(other) == folder and _is_judge(other):
+                    yield other
 
     def close(self) -> None:
         """Close whatever is open. Again: does nothing."""
@@ -150,15 +159,7 @@ def plan_suite(
     name = check_id(flags.get("id") or file.name)
     ids = {task: check_id(f"{name}.{task}") for task in file.tasks}
     chosen = [task for task in file.tasks if not only or task in only]
-    given = [
-        read_suite_gate(text, Phrase("{option:fail_under}"), file.tasks)
-        for text in whole.get("fail_under") or ()
-    ]
-    gates = tuple(
-        gate
-        for gate in (*file.gates, *given)
-        if (gate.task in chosen if gate.task is not None else len(chosen) == len(ids))
-    )
+    gates = chosen_gates(file, whole, flags, chosen)
     tasks: list[PlannedTask] = []
     plan = None
     try:
@@ -257,6 +258,11 @@ def _plan_task(
         notes=notes,
     )
     return planned, gates
+
+
+def _is_judge(folder: Path) -> bool:
+    derived = stored_derived(folder)
+    return derived is not None and derived.role == JUDGE
 
 
 def _whole(spec: EvaluationSpec) -> EvaluationSpec:
