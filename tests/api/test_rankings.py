@@ -13,6 +13,7 @@ from tests.scoredkit import evaluate, write_table
 import umwelten
 from rankkit import Ask, JudgeServer, judges
 from umwelten.api.judging_options import RankArguments, SuiteArguments
+from umwelten.api.ranking_work import RankingWork
 from umwelten.config.options import OF_RANK, OF_SUITE, OPTIONS
 from umwelten.events import CallSucceeded, Event, Note
 
@@ -198,3 +199,12 @@ def test_the_arguments_are_the_options_of_the_command(
     terminal = {"json", "progress", "verbose", "debug", "yes", "dry_run", "estimate", "on_end"}
     assert set(arguments.__annotations__) == named - terminal - own
     assert set(arguments.__annotations__) <= OPTIONS.keys()
+
+
+@pytest.mark.parametrize("control", [False, True])
+def test_a_truth_value_of_control_is_that_of_the_run(server: JudgeServer, control: bool) -> None:
+    answered()
+    work = RankingWork(["x"], None, {"judge": JUDGE, "control": control}, lambda event: None)
+    work.close()
+    assert work.settings.get("control") is control
+    assert work.settings.get("control_for") is None

@@ -49,7 +49,7 @@ class RankingWork:
             raise _spelt(error) from None
 
     def _prepare(self, ranked: Sequence[str | Path], question: str | Path | None, settings: Settings) -> None:
-        self._settings, self._vendors = settings, vendors(settings)
+        self.settings, self._vendors = settings, vendors(settings)
         self._reports: Sequence[Path] = settings.get("report")
         for path in self._reports:
             check_report_path(path)
@@ -65,16 +65,20 @@ class RankingWork:
     def do(self, thread: Background) -> None:
         """Also where the job is stopped, what the judges have said is ranked, and reports are written."""
         try:
-            with self._settings.concealing():
+            with self.settings.concealing():
                 try:
                     thread.make_calls(self._evaluation, self._tell)
                 finally:
-                    self._evaluation.close()
+                    self.close()
                 self._ranking.collect()
                 for path in self._reports:
                     write_report(self._ranking.folder, path, vendors=self._vendors, spelling=as_rank_argument)
         except UmweltenError as error:
             raise _spelt(error) from None
+
+    def close(self) -> None:
+        """Close the evaluation; again: does nothing."""
+        self._evaluation.close()
 
 
 def as_rank_argument(name: str, value: str | None = None) -> str:
