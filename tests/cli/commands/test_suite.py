@@ -249,6 +249,19 @@ def test_an_evaluation_that_is_something_else_is_left_alone(cli: Cli, tmp_path: 
     assert "Under another --id" in ran.err
 
 
+def test_scores_that_cannot_be_read_are_told_before_other_tasks_are_paid_for(
+    cli: Cli, tmp_path: Path
+) -> None:
+    path = write_suite(tmp_path)
+    with provider(profile()) as server:
+        assert cli("eval", "suite", path, "--only", "letters", env=server.env()).code == 0
+        asked = server.idle().requests
+        (tmp_path / "output" / "nightly.letters" / "scores.db").write_bytes(b"scores" * 1000)
+        ran = cli("eval", "suite", path, "--only", "capitals", env=server.env())
+        assert (ran.code, server.idle().requests) == (2, asked)
+    assert "nightly.letters/scores.db is damaged" in ran.err
+
+
 def test_what_the_suite_says_of_judges_is_for_tasks_that_have_some(cli: Cli, tmp_path: Path) -> None:
     text = SUITE.replace(', model = "openai:judge"', "").replace(
         'name = "nightly"', 'name = "nightly"\njudge = "openai:judge"\ncoerce = true\nfile_pattern = "*.md"'

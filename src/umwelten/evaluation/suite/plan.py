@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,17 +28,14 @@ from umwelten.evaluation.scoring.build_scoring import build_scoring
 from umwelten.evaluation.scoring.jury import OF_JUDGES, is_judge
 from umwelten.evaluation.scoring.scoring import check_ahead
 from umwelten.evaluation.scoring.spec import ScoringSpec
-from umwelten.evaluation.spec import EvaluationSpec, check_id, peek, stored_spec
+from umwelten.evaluation.spec import EvaluationSpec, check_id, peek
 from umwelten.evaluation.suite.chosen_gates import chosen_gates
+from umwelten.evaluation.suite.stored_tasks import check_readable, check_stored, judges_of
 from umwelten.phrases import Phrase, Spelling, Wording, by_name, spell
 from umwelten.providers.protocol import Vendor
 from umwelten.scoring.gates import Gate
 from umwelten.scoring.suite_gates import GatedTask, check_suite_gates
-from umwelten.store.database import NeverStarted, has_database
-from umwelten.store.derived import JUDGE, owner, stored_derived
-from umwelten.store.folder_lock import lock
-from umwelten.store.reader import Reader
-from umwelten.store.variants import refuse_changes
+from umwelten.store.database import has_database
 from umwelten.text.suggestions import closest, did_you_mean, sentences
 
 _PLACEHOLDER = re.compile(r"\{\{[^{}]*\}\}")
@@ -120,9 +117,7 @@ class SuitePlan:
             folder = self.output_dir / id
             if has_database(folder):
                 yield folder
-            for other in sorted(self.output_dir.glob(f"{id}.*")):
-                if has_database(other) and owner(other) == folder and _is_judge(other):
-                    yield other
+            yield from judges_of(folder)
 
     def close(self) -> None:
         """Close whatever is open. Again: does nothing."""
@@ -160,6 +155,8 @@ def plan_suite(
     ids = {task: check_id(f"{name}.{task}") for task in file.tasks}
     chosen = [task for task in file.tasks if not only or task in only]
     gates = chosen_gates(file, whole, flags, chosen)
+    for id in ids.values():
+        check_readable(whole.get("output_dir") / id)
     tasks: list[PlannedTask] = []
     plan = None
     try:
@@ -242,7 +239,7 @@ def _plan_task(
             scoring, gates = _scoring(task, settings, known)
             preflight(spec, settings, known)
             _check_inputs(spec)
-            _check_stored(spec, id, runs=not settings.get("dry_run"))
+            check_stored(spec, id, runs=not settings.get("dry_run"))
             check_ahead(scoring, spec)
         except BaseException:
             if spec.tools is not None:
@@ -258,11 +255,6 @@ def _plan_task(
         notes=notes,
     )
     return planned, gates
-
-
-def _is_judge(folder: Path) -> bool:
-    derived = stored_derived(folder)
-    return derived is not None and derived.role == JUDGE
 
 
 def _whole(spec: EvaluationSpec) -> EvaluationSpec:
@@ -329,19 +321,6 @@ def _check_inputs(spec: EvaluationSpec) -> None:
     """
     if spec.inputs is not None and spec.inputs.keep is None and spec.inputs.source != "answers":
         peek(spec.inputs.files())
-
-
-def _check_stored(spec: EvaluationSpec, id: str, *, runs: bool) -> None:
-    """Raise a `StoreError` where the answers that are there were asked for otherwise.
-
-    `runs`: also where another process works on them.
-    """
-    folder = spec.output.output_dir / id
-    if has_database(folder):
-        with suppress(NeverStarted), Reader.open(folder) as reader:
-            refuse_changes(reader.connection, reader.spec(), stored_spec(spec, id))
-        if runs:
-            lock(folder).release()  # EvaluationBusy now, and not when other tasks are paid for
 
 
 @contextmanager
