@@ -74,6 +74,20 @@ def test_all_right_leaves_doubt() -> None:
     assert found.low is not None and 0.75 < found.low < 0.85
 
 
+@pytest.mark.parametrize("right", [0.5, 0.95])
+def test_many_small_tasks_are_not_too_sure(right: float) -> None:
+    """Twelve tasks of 10 answers: Wilson's intervals of all lean to the same side."""
+    dice = random.Random(f"small tasks {right}")
+    inside, draws = 0, 300
+    for _ in range(draws):
+        found = weighted_mean(
+            [(1, rate(*(float(dice.random() < right) for _ in range(10)))) for _ in range(12)]
+        )
+        assert found.low is not None and found.high is not None
+        inside += found.low <= right <= found.high
+    assert inside / draws >= 0.93
+
+
 @pytest.mark.parametrize("weights", [(1, 1, 1), (4, 1, 1)])
 @pytest.mark.parametrize("rates", [(0.5, 0.7, 0.9), (0.95, 0.95, 0.98)])
 def test_the_interval_holds_the_truth_as_often_as_it_says(

@@ -11,9 +11,12 @@ from umwelten.scoring.figures import bounds, estimate
 from umwelten.scoring.gate_outcomes import Found, GateColumn, GateResult, found_of_all, gate_result
 from umwelten.scoring.gates import TOTAL, Gate
 from umwelten.statistics import Estimate
+from umwelten.statistics.intervals import wilson_of_spread
 from umwelten.types import FrozenStruct
 
 _SHARES = ("answered", "scored")
+_ROUNDING = 1e-12
+"""An error below it is none: it is that of values which are all alike."""
 NOTHING = Estimate(None, None, None, None, 0.95, "t", 0, 0)
 """What is known of a task without a value."""
 
@@ -46,11 +49,13 @@ def weighted_mean(parts: Iterable[tuple[float, Estimate | None]]) -> WeightedMea
 
     With v = w / Σw it is Σ v·mean, and its error √Σ v²·se², as the tasks are independent: each has files of
     its own. Its interval reaches √Σ v²·(mean − low)² down and √Σ v²·(high − mean)² up: that of one task is
-    the task's own, and where all answers are right, so that no error is left, it still has a width. It lies
+    the task's own, and where all answers are right, so that no error is left, it still has a width. Of
+    several tasks it also holds Wilson's for that mean and error, for those of small tasks lean towards ½ all
+    alike: without it, the interval of 12 tasks of 10 answers that are right in 95 % covers 84 %. It lies
     within 0–1 where those of the tasks do. The mean is None if one task has none, the error and the interval
     if one lacks its own.
 
-    Source: Zou, Huang and Zhang 2009, Computational Statistics & Data Analysis 53:1080 (MOVER).
+    Source: Zou, Huang and Zhang 2009, Computational Statistics & Data Analysis 53:1080 (MOVER); Wilson 1927.
     """
     counted = [(weight, part or NOTHING) for weight, part in parts if weight > 0]
     scale = max((weight for weight, _ in counted), default=0.0)  # so that no sum overflows or vanishes
@@ -61,13 +66,14 @@ def weighted_mean(parts: Iterable[tuple[float, Estimate | None]]) -> WeightedMea
         return WeightedMean()
     below = _root((share, _distance(part.mean, part.low)) for share, part in shares)
     above = _root((share, _distance(part.high, part.mean)) for share, part in shares)
-    known = below is not None and above is not None
-    return WeightedMean(
-        mean=_within(mean),
-        se=_root((share, part.se) for share, part in shares),
-        low=_within(mean - below) if known and below is not None else None,
-        high=_within(mean + above) if known and above is not None else None,
-    )
+    se = _root((share, part.se) for share, part in shares)
+    if below is None or above is None:
+        return WeightedMean(mean=_within(mean), se=se)
+    low, high = mean - below, mean + above
+    if len(shares) > 1 and se and se > _ROUNDING:
+        whole_low, whole_high = wilson_of_spread(mean, se**2, 1, math.inf, shares[0][1].level)
+        low, high = min(low, whole_low), max(high, whole_high)
+    return WeightedMean(mean=_within(mean), se=se, low=_within(low), high=_within(high))
 
 
 def _sum(values: Iterable[tuple[float, float | None]]) -> float | None:

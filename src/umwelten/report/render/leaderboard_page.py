@@ -93,7 +93,9 @@ def _glance(board: Leaderboard) -> str:
     boxes = []
     if best is not None:
         found = interval(best.low, best.high)
-        boxes.append(("highest mean", share(best.mean), f"{best.name}, {level_text(board)}: {found}"))
+        alike = sum(place.strip() == "1" for place in places(board))
+        names = best.name if alike == 1 else f"{best.name} and {formatting.count(alike - 1, 'other')}"
+        boxes.append(("highest mean", share(best.mean), f"{names}, {level_text(board)}: {found}"))
     if lacking:
         of = formatting.count(len(board.rows), "row")
         boxes.append(("without a mean", str(lacking), f"of {of}: values are lacking"))
