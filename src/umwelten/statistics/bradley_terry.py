@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import add
 from typing import Generic, TypeVar
 
 from umwelten.statistics import arguments
@@ -139,6 +140,21 @@ class Strengths(Generic[Name]):
                 stronger[worse] += 1
                 weaker[better] += 1
         return {name: (1 + stronger[name], len(self.names) - weaker[name]) for name in self.names}
+
+    def cautious(self) -> Strengths[Name]:
+        """Return the same strengths with the variance of independent comparisons added to that of clusters.
+
+        For those that a covariate explains so well that little is left of which to judge how sure they are.
+        """
+        if self.covariance is None:
+            return self
+        return replace(
+            self,
+            covariance=tuple(
+                tuple(map(add, found, independent))
+                for found, independent in zip(self.covariance, self._independent, strict=False)
+            ),
+        )
 
     def _error(self, one: int, other: int, *, centred: bool = False) -> float | None:
         """Return the error of a difference, or of the strength itself.

@@ -25,7 +25,7 @@ def controlled(comparisons: Sequence[Comparison[int]], level: float) -> Controll
     `covariate` of each comparison is ln(length of the first ÷ length of the second). ln odds = β_first −
     β_second + γ · covariate. Where every comparison that could tell went to the longer answer (or every one
     to the shorter), γ has no estimate: each pair that met is given half a win each way at unlike lengths, as
-    undefeated contestants are against the mean, and the note says so.
+    undefeated contestants are against the mean, the far end of γ's interval is open, and the note says so.
     """
     note = ""
     try:
@@ -37,17 +37,16 @@ def controlled(comparisons: Sequence[Comparison[int]], level: float) -> Controll
             strengths = clustered_strengths([*comparisons, *_added(comparisons)], level=level, control=True)
         except CovariateUndetermined:
             return _UNTOLD
-        note = _DECIDES
+        # Of 3 equals of unlike length and 5 files, clusters alone would tell some apart in 28 %.
+        strengths, note = strengths.cautious(), _DECIDES
     if strengths.covariate is None:
         return _ALIKE
     doubling = math.log(2) * POINTS
-    low, high = strengths.covariate_interval() or (None, None)
-    effect = LengthEffect(
-        points=strengths.covariate[0] * doubling,
-        low=None if low is None else low * doubling,
-        high=None if high is None else high * doubling,
-        before=(),
-    )
+    points = strengths.covariate[0] * doubling
+    low, high = (end * doubling for end in ends) if (ends := strengths.covariate_interval()) else (None, None)
+    if note:  # it has no bound on that side
+        low, high = (low, None) if points > 0 else (None, high)
+    effect = LengthEffect(points=points, low=low, high=high, before=())
     return Controlled(strengths=strengths, effect=effect, note=note)
 
 

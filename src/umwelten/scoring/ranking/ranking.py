@@ -29,7 +29,9 @@ class RankedContestant(FrozenStruct):
 
     `rank` is the place by points, equal ones share it; it can be told apart from the others from `best_rank`
     to `worst_rank`. `points` is 1000 + 400/ln 10 · `strength`, with its interval from `low` to `high`: `None`
-    where that end is open (`undefeated`, `winless`), or nothing is known with one file. `bootstrap_low` and
+    where that end is open, as for `undefeated` and `winless` ones, who got beaten by none, or beat none, but
+    those of their own group; or where nothing is known, as with one file: then `se` is `None`, too. A `rank`
+    of 1 says who has most points, `worst_rank` 1 that it is surely the best. `bootstrap_low` and
     `bootstrap_high` are percentiles over files, in points, where they were asked for. `chance` is that of
     winning against the mean of all. `win_share` counts ties half, of `comparisons` = `wins` + `ties` +
     `losses`; a comparison whose verdicts contradict each other is a tie. `unscored` counts the comparisons
@@ -129,8 +131,9 @@ class Cycles(FrozenStruct):
 class LengthEffect(FrozenStruct):
     """What length is worth to the judges, where it was controlled for.
 
-    `points` are those that an answer twice as long gains, with its interval. `before` are the points of each
-    contestant without control, in the order of the board.
+    `points` are those that an answer twice as long gains, with its interval: `None` is an end that is open,
+    for length alone explains the verdicts; both, with one file. `before` are the points of each contestant
+    without control, in the order of the board.
     """
 
     points: float
