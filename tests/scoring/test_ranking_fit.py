@@ -8,6 +8,7 @@ import random
 from itertools import combinations
 from typing import Any
 
+import msgspec
 import pytest
 
 from comparedkit import JUDGE, contestants, ranking, separated, unit, units
@@ -97,7 +98,27 @@ def test_a_judge_that_prefers_longer_answers_ranks_nobody_at_equal_length(agreed
     assert sorted(equal.length.before) == sorted(line.points for line in plain.board)
     assert all(pair.low < 0 < pair.high for pair in equal.compared)  # type: ignore[operator]
     assert all(line.worst_rank - line.best_rank == 2 for line in equal.board)
-    assert ("length alone" in " ".join(equal.notes)) == (agreed == 1)
+    assert ("length alone" in " ".join(equal.notes)) == (equal.length.high is None) == (agreed == 1)
+
+
+def test_where_length_decides_a_few_files_tell_no_equals_apart() -> None:
+    dice = random.Random("few files")
+    told = 0
+    for _ in range(40):
+        lengths = {
+            (f"f{n}", each): dice.lognormvariate(5 - 0.7 * k, 0.5)
+            for n in range(5)
+            for k, each in enumerate(ABC)
+        }
+
+        def says(file: str, first: Contestant, second: Contestant, lengths: Any = lengths) -> str:
+            return "first" if lengths[file, first] > lengths[file, second] else "second"
+
+        made = units(ABC, 5, says, length=lambda file, of, lengths=lengths: round(1000 * lengths[file, of]))
+        found = ranking(made, ABC, control="length")
+        assert found.length is not None and found.length.high is None and found.length.points > 0
+        told += any(line.best_rank > 1 for line in found.board)
+    assert told == 0
 
 
 def test_counts_of_journals_give_the_published_strengths() -> None:
@@ -291,9 +312,15 @@ def test_what_is_added_where_length_decides_makes_no_more_files_of_them() -> Non
         (3, 3, None, "flipped on 3 of 3, in 3 files: too few to say"),
         (3, 0, None, "flipped on 0 of 3, in 3 files: too few to say"),
         (6, 1, None, "more files are needed to say"),
-        (40, 20, False, "flipped on 20 of 40, and a judge that does not read the answers flips on 50%"),
+        (
+            40,
+            20,
+            None,
+            "flips on 50%: only that its verdicts tell some contestants apart speaks for this one",
+        ),
+        (40, 30, None, "flipped on 30 of 40: this judge mostly goes by the order of the answers"),
         (40, 3, True, ""),
-        (8, 5, False, "flips on 51%: this one is no better than chance"),
+        (8, 5, False, "flips on 51%: nothing shows that this judge can tell these answers apart"),
     ],
 )
 def test_the_sentence(files: int, flipped: int, able: bool | None, says: str) -> None:
@@ -309,6 +336,24 @@ def test_the_sentence(files: int, flipped: int, able: bool | None, says: str) ->
     assert (judge.flips.count, judge.flips.of) == (flipped, files)
     assert judge.able is able
     assert says in judge.verdict if says else judge.verdict == ""
+
+
+def test_a_coin_shows_nothing_and_files_are_clusters_by_themselves() -> None:
+    def coin(file: str, first: Contestant, second: Contestant) -> str:
+        """It flips on every other file; of the others, each wins half."""
+        number = int(file[1:])
+        return "first" if number % 2 else better(file, first, second) if number % 4 else worse(first, second)
+
+    def worse(first: Contestant, second: Contestant) -> str:
+        return "second" if first < second else "first"
+
+    a, b = ABC[:2]
+    made = [msgspec.structs.replace(each, cluster=None) for each in units([a, b], 40, coin)]
+    judge = of_judge(ranking(made, [a, b]))
+    assert judge.flips.count == 20
+    assert judge.flips.low is not None
+    assert judge.verdict.endswith("flips on 62%: nothing shows that this judge can tell these answers apart")
+    assert judge.able is False
 
 
 def test_one_file_tells_nothing_even_of_a_judge_that_always_takes_a_seat() -> None:

@@ -47,7 +47,7 @@ class Unit(FrozenStruct):
     `judged`: judges are asked about them. `equal`: they are the same text but for case and outer blanks, a
     tie without a call. `no_answer`: a call of one of them failed; `input_changed`: the row or file is no
     longer what was sent. `a_characters` and `b_characters` are their lengths. `cluster` says which files
-    belong together: the file itself where nothing else does.
+    belong together; None for a file by itself.
     """
 
     row: Row
@@ -58,6 +58,11 @@ class Unit(FrozenStruct):
     a_characters: int = 0
     b_characters: int = 0
     cluster: Hashable = None
+
+    @property
+    def belongs(self) -> Hashable:
+        """What it has in common with others: its cluster, the file where none is given."""
+        return self.row.file if self.cluster is None else self.cluster
 
 
 def value_of(unit: Unit, seats: Seats, planned: int) -> float | UnitUnscored:

@@ -78,7 +78,9 @@ def rank(
         id=id,
         of=tuple(of),
         question=options.question,
-        judges=collected.diagnostics.figures(level=options.level, costs=judge_costs),
+        judges=collected.diagnostics.figures(
+            level=options.level, costs=judge_costs, separated=found.separated
+        ),
         board=found.board,
         compared=found.compared,
         all_comparisons=all_comparisons,
@@ -136,13 +138,13 @@ class _Collected:
         self.equal += unit.state == "equal"
         question = self.questions.setdefault(unit.row, len(self.questions))
         self.lengths[a][question], self.lengths[b][question] = unit.a_characters, unit.b_characters
-        row, cluster = unit.row, unit.row.file if unit.cluster is None else unit.cluster
+        row = unit.row
         # An answer without text is as long as one of a single character: twice of nothing is nothing.
         longer = math.log(max(1, unit.a_characters) / max(1, unit.b_characters))
         if a > b:
             a, b, value, longer = b, a, 1 - value, 0.0 - longer
         place = (row.file, row.prompt or "", row.repeat, a, b)
-        self._comparisons.append((place, Comparison(a, b, value, cluster, longer)))
+        self._comparisons.append((place, Comparison(a, b, value, unit.belongs, longer)))
         record = self.pairs.setdefault((a, b), [0, 0, 0])
         record[0 if value > 0.5 else 1 if value == 0.5 else 2] += 1
         if value > 0.5:
@@ -226,6 +228,11 @@ class _Found:
         if self.length is not None:
             before = tuple(_point(plain.of(one).strength) for one in order)
             self.length = msgspec.structs.replace(self.length, before=before)
+
+    @property
+    def separated(self) -> bool:
+        """Whether some contestant is surely better than another."""
+        return any(line.best_rank > 1 for line in self.board)
 
     def _key(self, one: int) -> Any:
         return contestant_key(self._collected.contestants[one])
