@@ -93,7 +93,7 @@ def arrows(drawn: str) -> int:
 def test_intervals_are_drawn_on_one_scale_and_go_on_where_they_are_open() -> None:
     board = [
         contestant(1, 1200, high=None, undefeated=True),
-        contestant(2, 1000, low=None, high=None),
+        contestant(2, 1000, low=None, high=None, se=None),
         contestant(3, 800, low=-9e9, high=9e9),
     ]
     scale = PointsScale(board)

@@ -7,7 +7,7 @@ import pytest
 from tests.rankingkit import contestant, judge, ranking
 
 from umwelten.report.render.ranking_text import ranking_lines
-from umwelten.report.render.ranking_words import sentences
+from umwelten.report.render.ranking_words import difference, sentences
 from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.ranking import Cycles, LengthEffect, Ranking, Share
 
@@ -104,6 +104,46 @@ def test_open_ends_and_unknown_intervals_are_said() -> None:
     assert "open – 740" in text
     assert "p:a1 never lost: how far ahead it is has no limit in these data." in text
     assert "p:a3 never won" in text
+
+
+def test_a_group_that_nobody_else_beat_is_not_said_to_have_never_lost() -> None:
+    found = ranking(
+        contestant(1, 1300, high=None, undefeated=True, losses=2),
+        contestant(2, 1280, high=None, undefeated=True, losses=3),
+        contestant(3, 700, low=None),
+        contestant(4, 600, low=None, high=None),
+    )
+    text = " ".join(lines(found, 400))
+    assert "p:a1 lost to none but p:a2: how far ahead it is has no limit in these data." in text
+    assert "p:a2 lost to none but p:a1" in text
+    assert "never lost:" not in text
+    assert "p:a3 never won against some, nor by way of others" in text
+    assert "open – 740" in text, "an end that is known is shown"
+    assert "p:a4 never lost to some and never won against some" in text
+    assert "open – open" in text
+
+
+def test_those_told_apart_from_one_of_several_firsts_are_not_from_all() -> None:
+    board = [contestant(n, 1100 if n < 3 else 1000, rank=rank) for n, rank in enumerate((1, 1, 3), 1)]
+    found = ranking(*board)
+    pairs = [
+        msgspec.structs.replace(pair, p_adjusted=p)
+        for pair, p in zip(found.compared, (1, 0.01, 0.2), strict=True)
+    ]
+    assert sentences(msgspec.structs.replace(found, compared=tuple(pairs)))[0] == (
+        "p:a1 and p:a2 share rank 1; p:a3 cannot be told apart from them, at 95%."
+    )
+
+
+def test_an_interval_that_leaves_out_0_is_explained_where_the_corrected_p_says_otherwise() -> None:
+    found = ranking()
+    pair = msgspec.structs.replace(found.compared[0], low=2.0, high=78.0, p=0.04, p_adjusted=0.08)
+    assert difference(pair, found) == (
+        "+40 points (+2 – +78), p = 0.080, won, tied, lost 12 / 4 / 4 of 20: cannot be told apart once p is "
+        "corrected for 3 differences"
+    )
+    beyond = msgspec.structs.replace(found.compared[1], low=2.0, high=None)
+    assert difference(beyond, found).startswith("+200 points (+2 – open), p = 0.001")
 
 
 def test_one_order_says_nothing_of_flips() -> None:

@@ -60,7 +60,7 @@ class PointsScale:
     def places(self, row: RankedContestant) -> DrawnInterval:
         """Return where the points and their interval are drawn."""
         at = self._share(row.points)
-        if row.low is None and row.high is None:
+        if row.se is None:
             return DrawnInterval(at=at)  # not known, which is not the same as open
         return DrawnInterval(
             at=at,

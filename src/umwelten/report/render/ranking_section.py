@@ -85,7 +85,7 @@ def _board(ranking: Ranking) -> str:
     rows, figures = [], []
     for n, row in enumerate(ranking.board):
         slots = rank_slots(row, len(ranking.board))
-        first = f"{row.rank}. {_name(row.name)}{_remark(row)}"
+        first = f"{row.rank}. {_name(row.name)}{_remark(row, ranking)}"
         cells = [first, f"{slots}<span>{text(words.rank_range(row))}</span>", scale.drawn(row)]
         rows.append([*cells, *(text(show(row)) for _, show, _ in columns)])
         figures.append([key(row) for _, _, key in columns])
@@ -109,8 +109,8 @@ def _columns(ranking: Ranking) -> Iterator[_Column]:
     yield "cost", lambda row: formatting.money(row.cost_usd), lambda row: row.cost_usd
 
 
-def _remark(row: RankedContestant) -> str:
-    remarks = ["never lost"] * row.undefeated + ["never won"] * row.winless
+def _remark(row: RankedContestant, ranking: Ranking) -> str:
+    remarks = [words.never(row, ranking)] if row.undefeated or row.winless else []
     missing = words.unscored(row)
     remarks += [missing] if missing else []
     return f"<small>{text('; '.join(remarks))}</small>" if remarks else ""

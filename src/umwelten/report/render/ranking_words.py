@@ -10,7 +10,14 @@ from collections.abc import Iterator, Sequence
 from umwelten.report.render.scores_text import KINDS, p_text
 from umwelten.scoring.differences import significant
 from umwelten.scoring.ranking.contestants import Contestant
-from umwelten.scoring.ranking.ranking import RankedContestant, RankedPair, Ranking, RankingJudgeFigures, Share
+from umwelten.scoring.ranking.ranking import (
+    LengthEffect,
+    RankedContestant,
+    RankedPair,
+    Ranking,
+    RankingJudgeFigures,
+    Share,
+)
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 from umwelten.types import FrozenStruct
@@ -25,7 +32,8 @@ _NOTE = 1_000
 
 CAPTION = (
     "1,000 points are the mean of all contestants; 400 points more are odds of ten to one to win. Ranks: "
-    "those that cannot be ruled out. A comparison whose two orders contradict each other is a tie."
+    "those that cannot be ruled out. They, p and what is told apart are corrected for the number of pairs "
+    "(Holm), intervals are not. A comparison whose two orders contradict each other is a tie."
 )
 NO_RANKING = "No ranking yet: it is made when its run ends. Repeat the command, which goes on where it was."
 """What is said of an evaluation that was made to rank and has no ranking."""
@@ -71,9 +79,27 @@ def _best(ranking: Ranking) -> Iterator[str]:
 
 def _open_ends(ranking: Ranking) -> Iterator[str]:
     for row in ranking.board:
+        name = _short(row.contestant)
         if row.undefeated or row.winless:
-            what, far = ("lost", "ahead") if row.undefeated else ("won", "behind")
-            yield f"{_short(row.contestant)} never {what}: how far {far} it is has no limit in these data."
+            far = "ahead" if row.undefeated else "behind"
+            yield f"{name} {never(row, ranking)}: how far {far} it is has no limit in these data."
+        elif row.se is not None and (row.low is None or row.high is None):
+            what = " and ".join(
+                ["never lost to some"] * (row.high is None) + ["never won against some"] * (row.low is None)
+            )
+            far = "how far it is from them has no limit in these data"
+            yield f"{name} {what}, nor by way of others: {far}."
+
+
+def never(row: RankedContestant, ranking: Ranking) -> str:
+    """Return what an undefeated or winless contestant never did, with those of its group left out."""
+    what, to, counted = ("lost", "to", row.losses) if row.undefeated else ("won", "against", row.wins)
+    group = [
+        other.contestant
+        for other in ranking.board
+        if other.contestant != row.contestant and (other.undefeated if row.undefeated else other.winless)
+    ]
+    return f"{what} {to} none but {listed(group)}" if counted and group else f"never {what}"
 
 
 def _nothing(ranking: Ranking) -> str:
@@ -173,16 +199,16 @@ def _short(name: Contestant) -> str:
 
 
 def as_good(ranking: Ranking) -> list[Contestant]:
-    """Return those after the first of which no difference to it can be told, in the order of the board."""
-    if not ranking.board:
-        return []
-    first = ranking.board[0].contestant
-    told = {
-        pair.second if pair.first == first else pair.first
+    """Return those after the first that cannot be told apart from it; of several, from one of them."""
+    first = {row.contestant for row in ranking.board if row.rank == 1}
+    untold = {
+        one
         for pair in ranking.compared
-        if first in (pair.first, pair.second) and told_apart(pair, ranking)
+        if not told_apart(pair, ranking)
+        for one, other in ((pair.first, pair.second), (pair.second, pair.first))
+        if other in first
     }
-    return [row.contestant for row in ranking.board if row.rank != 1 and row.contestant not in told]
+    return [row.contestant for row in ranking.board if row.rank != 1 and row.contestant in untold]
 
 
 def told_apart(pair: RankedPair, ranking: Ranking) -> bool:
@@ -201,14 +227,11 @@ def points(value: float | None) -> str:
 
 
 def interval(row: RankedContestant) -> str:
-    """Return the interval of the points; an open end is said."""
-    if row.undefeated and row.low is not None:
-        return f"{points(row.low)} {_DASH} open"
-    if row.winless and row.high is not None:
-        return f"open {_DASH} {points(row.high)}"
-    if row.low is None or row.high is None:
+    """Return the interval of the points; an open end is said. `–`: it is not known."""
+    if row.se is None:
         return _DASH
-    return f"{points(row.low)} {_DASH} {points(row.high)}"
+    low, high = ("open" if end is None else points(end) for end in (row.low, row.high))
+    return f"{low} {_DASH} {high}"
 
 
 def bootstrap(row: RankedContestant) -> str:
@@ -270,17 +293,26 @@ def win_shares(ranking: Ranking) -> list[WinShares]:
 
 def difference(pair: RankedPair, ranking: Ranking) -> str:
     """Return the difference of a pair in figures and words, without the names."""
-    figures = f"{pair.points:+,.0f} points"
-    if pair.low is not None and pair.high is not None:
-        figures += f" ({pair.low:+,.0f} {_DASH} {pair.high:+,.0f})"
+    figures = f"{pair.points:+,.0f} points{_ends(pair)}"
     p = "" if pair.p_adjusted is None else f", p = {p_text(pair.p_adjusted)}"
     words = "told apart" if told_apart(pair, ranking) else "cannot be told apart"
+    if words != "told apart" and significant(pair.p, ranking.level):
+        # The interval is that of the pair alone: without this it would say the opposite.
+        words += f" once p is corrected for {formatting.count(len(ranking.compared), 'difference')}"
     met = (
         f"won, tied, lost {tally(pair)} of {pair.comparisons:,}"
         if pair.comparisons
         else "never met: by way of the others"
     )
     return f"{figures}{p}, {met}: {words}"
+
+
+def _ends(found: RankedPair | LengthEffect) -> str:
+    """Return an interval of points in brackets; "" where nothing is known."""
+    if found.low is None and found.high is None:
+        return ""
+    low, high = ("open" if end is None else f"{end:+,.0f}" for end in (found.low, found.high))
+    return f" ({low} {_DASH} {high})"
 
 
 def shown_pairs(ranking: Ranking, most: int) -> Sequence[RankedPair]:
@@ -343,8 +375,7 @@ def other_lines(ranking: Ranking) -> Iterator[str]:
         )
     if ranking.length is not None:
         found = ranking.length
-        known = found.low is not None and found.high is not None
-        figures = f" ({found.low:+,.0f} {_DASH} {found.high:+,.0f})" * known
+        figures = _ends(found)
         yield (
             f"Points are at equal length. An answer twice as long gains {found.points:+,.0f}{figures} points "
             "with the judges."
