@@ -27,6 +27,7 @@ from umwelten.scoring.ranking.ranking import (
     Ranking,
 )
 from umwelten.statistics import Comparison, Disconnected, Strengths, bootstrap_strengths, clustered_strengths
+from umwelten.statistics.paired_likelihood import chance
 from umwelten.types import FrozenStruct
 
 LENGTH = "length"
@@ -260,7 +261,7 @@ class _Found:
             high=_points(found.high),
             strength=found.strength,
             se=found.se,
-            chance=1 / (1 + math.exp(-found.strength)),
+            chance=chance(found.strength),
             win_share=(wins + ties / 2) / number,
             comparisons=number,
             wins=wins,
