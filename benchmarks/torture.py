@@ -36,6 +36,7 @@ from reliability import (  # noqa: E402
     matrix,
     memory,
     promises,
+    rank_kills,
     scoring_kills,
     server_kills,
     suite_kills,
@@ -61,7 +62,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=20_000, help="hostile files")
     parser.add_argument(
         "--parts",
-        default="kills,scores,judging,suites,changes,tools,servers,learning,sharing,fleet,matrix,calls,resume,memory,files,"
+        default="kills,scores,judging,suites,rankings,changes,tools,servers,learning,sharing,fleet,matrix,calls,resume,memory,files,"
         "intervals,soak",
     )
     parser.add_argument("--write-docs", action="store_true")
@@ -70,6 +71,7 @@ def main() -> int:
         "kills": lambda root: kills(root, chosen.kills, chosen.size),
         "judging": lambda root: judged_kills(root, chosen.kills // 5, chosen.size // 2),
         "suites": lambda root: killed_suites(root, chosen.kills // 10, chosen.size // 10),
+        "rankings": lambda root: killed_rankings(root, chosen.kills // 10, chosen.size // 10),
         "scores": lambda root: killed_scoring(root, chosen.kills // 5),
         "tools": lambda root: killed_tools(root, chosen.kills // 50),
         "changes": lambda root: killed_changes(root, chosen.kills // 10),
@@ -137,18 +139,30 @@ def judged_kills(root: Path, count: int, size: int) -> tuple[Lines, bool]:
 def killed_suites(root: Path, count: int, size: int) -> tuple[Lines, bool]:
     """Kill -9 while the tasks of a suite are run, scored and judged."""
     figures = suite_kills.torture(root, kills=count, size=size, kills_a_suite=20)
+    return _repeated_commands(figures, "suites", "answers and verdicts", "leaderboards")
+
+
+def killed_rankings(root: Path, count: int, size: int) -> tuple[Lines, bool]:
+    """Kill -9 while judges compare answers."""
+    figures = suite_kills.torture(root, kills=count, size=size, kills_a_suite=20, of=rank_kills.RankJob)
+    return _repeated_commands(figures, "rankings", "verdicts", "rankings")
+
+
+def _repeated_commands(
+    figures: suite_kills.Figures, what: str, calls: str, printed: str
+) -> tuple[Lines, bool]:
     table = {
         "kills": str(figures.kills),
-        "suites × calls of answers and verdicts": f"{figures.suites} × {figures.calls // figures.suites}, "
+        f"{what} × calls of {calls}": f"{figures.suites} × {figures.calls // figures.suites}, "
         f"{figures.in_flight} in flight",
-        "answers and verdicts missing or twice": str(abs(figures.calls - figures.stored)),
-        "leaderboards unlike the undisturbed one": str(figures.unlike),
+        f"{calls} missing or twice": str(abs(figures.calls - figures.stored)),
+        f"{printed} unlike the undisturbed one": str(figures.unlike),
         "calls paid for more than once": f"{figures.again}, {figures.again / figures.kills:.1f} per kill",
         "most for a single kill": f"{figures.most_again} (limit {figures.bound})",
         "time": f"{figures.wall_s:.0f} s",
     }
     bad = figures.unlike or figures.stored != figures.calls
-    return _two_columns("kill -9 of suites", table), not bad and figures.most_again <= figures.bound
+    return _two_columns(f"kill -9 of {what}", table), not bad and figures.most_again <= figures.bound
 
 
 def killed_scoring(root: Path, count: int) -> tuple[Lines, bool]:
@@ -416,6 +430,7 @@ def document(found: dict[str, Lines]) -> str:
         "scores": "Kills while answers are scored",
         "judging": "Kills while answers are judged",
         "suites": "Kills of suites",
+        "rankings": "Kills of rankings",
         "changes": "Kills after changes of a run",
         "tools": "Kills while tools are run",
         "servers": "MCP servers",

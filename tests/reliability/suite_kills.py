@@ -10,6 +10,7 @@ import json
 import random
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,7 @@ scorers.ok = { type = "judge", ask = "Is it good?", model = "openai:judge" }
 "echo.right" = ">= 0.5"
 total = ">= 0.5"
 """
-_VERDICT = '{{"reason": "it says so", "verdict": "{}"}}'
-_COMMAND = ("-m", "umwelten", "eval", "suite", "s.toml", "--json", "--progress", "none")
+_SLOW = (0.002, 0.01, 0.03)
 _TIMES = ("p50_s", "p95_s")
 
 
@@ -67,21 +67,28 @@ class Figures:
         return self.in_flight + GROUP_SIZE
 
 
-class _Job:
-    """A suite over `size` rows: two tasks of two models, and a judge of one of them."""
+class Job:
+    """A command that is killed and repeated: it makes `calls` calls, which these evaluations hold."""
+
+    command: tuple[str, ...]
+    evaluations: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    calls: int
 
     def __init__(self, root: Path, size: int, in_flight: int, server: ChildProvider) -> None:
         self.root, self.server, self.in_flight = root, server, in_flight
-        self.calls = 6 * size
         root.mkdir(parents=True)
-        rows = (f"{n},it is {n:05}{' bad' if n % 7 == 0 else ''},{n:05}" for n in range(size))
-        (root / "t.csv").write_text("\n".join(("n,answer,want", *rows)) + "\n")
-        (root / "s.toml").write_text(_SUITE)
+        self.prepare(size)
+
+    def prepare(self, size: int) -> None:
+        """Write what the command reads, and set `calls`."""
+        raise NotImplementedError
 
     def start(self) -> Process:
         with (self.root / "board").open("wb") as board, (self.root / "notes").open("wb") as notes:
+            flags = ("--json", "--progress", "none", "--max-concurrency", str(self.in_flight))
             return FORKS.start(
-                [*_COMMAND, "--max-concurrency", str(self.in_flight)],
+                ["-m", "umwelten", "eval", *self.command, *flags],
                 cwd=self.root,
                 env=clean_environment(self.server.env()),
                 stdout=board.fileno(),
@@ -89,7 +96,7 @@ class _Job:
             )
 
     def finish(self) -> Any:
-        """Run it to its end; returns the leaderboard without times."""
+        """Run it to its end; returns what it prints, without times."""
         code = self.start().wait(300)
         assert code == 0, (self.root / "notes").read_text()[-2000:]
         return _timeless(json.loads((self.root / "board").read_text()))
@@ -105,7 +112,7 @@ class _Job:
     def stored(self) -> int:
         """How many answers and verdicts are stored."""
         found = 0
-        for name in ("s.echo", "s.judged", "s.judged.ok"):
+        for name in self.evaluations:
             folder = self.root / "output" / name
             # A kill may have come before there was anything to read.
             with suppress(NeverStarted):
@@ -115,28 +122,55 @@ class _Job:
         return found
 
 
+def judge_rules(field: str, words: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Return a judge's verdicts by a part of what it is shown."""
+    return tuple(
+        Rule(
+            model="judge",
+            prompt=part,
+            behaviour=Behaviour(
+                latency_s=_SLOW, text=json.dumps({"reason": "so", field: word}), shaped="ignore"
+            ),
+        )
+        for part, word in words.items()
+    )
+
+
+class SuiteJob(Job):
+    """A suite over `size` rows: two tasks of two models, and a judge of one of them."""
+
+    command = ("suite", "s.toml")
+    evaluations = ("s.echo", "s.judged", "s.judged.ok")
+    rules = judge_rules("verdict", {" bad": "fail", "": "pass"})
+
+    def prepare(self, size: int) -> None:
+        """Write the table and the suite."""
+        self.calls = 6 * size
+        rows = (f"{n},it is {n:05}{' bad' if n % 7 == 0 else ''},{n:05}" for n in range(size))
+        (self.root / "t.csv").write_text("\n".join(("n,answer,want", *rows)) + "\n")
+        (self.root / "s.toml").write_text(_SUITE)
+
+
 def torture(
-    root: Path, *, kills: int, size: int, kills_a_suite: int, in_flight: int = 20, seed: int = 1
+    root: Path,
+    *,
+    kills: int,
+    size: int,
+    kills_a_suite: int,
+    in_flight: int = 20,
+    seed: int = 1,
+    of: type[Job] = SuiteJob,
 ) -> Figures:
     """So many kills over as many suites as it takes, each then run to its end by the same command."""
     figures, dice, began = Figures(in_flight), random.Random(seed), time.monotonic()
-    slow = (0.002, 0.01, 0.03)
-    rules = tuple(
-        Rule(
-            model="judge",
-            prompt=prompt,
-            behaviour=Behaviour(latency_s=slow, text=_VERDICT.format(word), shaped="ignore"),
-        )
-        for prompt, word in ((" bad", "fail"), ("", "pass"))
-    )
-    profile = Profile(default=Behaviour(latency_s=slow, text="{prompt}"), rules=rules, records=0)
-    with provider_process(profile) as server:
-        job = _Job(root / "undisturbed", size, in_flight, server)
+    default = Behaviour(latency_s=_SLOW, text="{prompt}")
+    with provider_process(Profile(default=default, rules=of.rules, records=0)) as server:
+        job = of(root / "undisturbed", size, in_flight, server)
         at = time.monotonic()
         expected = job.finish()
         whole_s = time.monotonic() - at
         while figures.kills < kills:
-            job = _Job(root / f"job{figures.suites}", size, in_flight, server)
+            job = of(root / f"job{figures.suites}", size, in_flight, server)
             server.reset()
             _kill_often(job, figures, min(kills, figures.kills + kills_a_suite), whole_s, dice)
             found = job.finish()
@@ -149,7 +183,7 @@ def torture(
     return figures
 
 
-def _kill_often(job: _Job, figures: Figures, until: int, whole_s: float, dice: random.Random) -> None:
+def _kill_often(job: Job, figures: Figures, until: int, whole_s: float, dice: random.Random) -> None:
     wasted = 0
     # So that the kills fall over all of the suite: its whole time is that of one start without a kill.
     step = 1.5 * whole_s / max(1, until - figures.kills)

@@ -238,6 +238,9 @@ def test_a_renamed_ranking_goes_on_with_the_pairs_that_were_drawn(
     monkeypatch.chdir(tmp_path)
     answered({name: [name * n for n in range(1, 9)] for name in "abc"})
     few = (*JUDGE, "--pairs", "25%", "--seats", "one", "--json")
+    # What a kill leaves of a ranking that had just begun.
+    Path("output/x.rank").mkdir()
+    Path("output/x.rank/evaluation.db").touch()
     before = cli("eval", "rank", "x", *few, env=server.env())
     asked = len(server.asks)
     assert (before.code, asked) == (0, 6)

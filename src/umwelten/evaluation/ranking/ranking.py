@@ -39,7 +39,7 @@ from umwelten.scoring.ranking.diagnostics import JudgeCost
 from umwelten.scoring.ranking.draw import PairShare
 from umwelten.scoring.ranking.ranking import Ranking
 from umwelten.scoring.score import Unscored
-from umwelten.store.database import has_database
+from umwelten.store.database import NeverStarted, has_database
 from umwelten.store.derived import RANK, stored_derived
 from umwelten.store.reader import Reader
 from umwelten.store.scores.store import ScoreStore
@@ -293,7 +293,11 @@ class RankingEvaluation:
         if not has_database(self.folder):
             return
         wanted = stored_spec(spec, self.id)
-        with Reader.open(self.folder) as reader:
+        try:
+            reader = Reader.open(self.folder)
+        except NeverStarted:  # a kill came before it had settings
+            return
+        with reader:
             before = reader.spec()
             texts = prompt_texts(reader.connection)
             changed = [*differences(before, wanted, texts), *variant_differences(reader.connection, wanted)]
