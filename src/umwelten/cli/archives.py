@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from umwelten.cli.report import _folders, _settings, latest_folder
+from umwelten.cli.stored_evaluations import latest_folder, named_folders, output_settings
 from umwelten.errors import UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.store.archive import export, take_in
@@ -30,8 +30,8 @@ def export_evaluations(
         _check_file(output, overwrite=overwrite)
     if texts is not None:
         _check_folder(texts, ids, overwrite=overwrite)
-    folder: Path = _settings(output_dir).get("output_dir")
-    folders = _folders(folder, ids) if ids else [latest_folder(folder)]
+    folder: Path = output_settings(output_dir).get("output_dir")
+    folders = named_folders(folder, ids) if ids else [latest_folder(folder)]
     if texts is not None:
         written = export_texts(folders[0], texts)
         click.echo(f"{formatting.count(written, 'text file')} written to {texts}", err=True)
@@ -66,6 +66,6 @@ def _check_folder(texts: Path, ids: Sequence[str], *, overwrite: bool) -> None:
 
 def import_evaluations(*, file: Path, name: str | None, output_dir: Path | None) -> None:
     """Take evaluations from a file."""
-    folder: Path = _settings(output_dir).get("output_dir")
+    folder: Path = output_settings(output_dir).get("output_dir")
     for id_ in take_in(file, folder, name=None if name is None else check_id(name)):
         click.echo(one_line(f"imported {id_}", 400))

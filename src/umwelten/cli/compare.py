@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +12,12 @@ from pathlib import Path
 import click
 
 from umwelten.cli.flag_names import as_flag
-from umwelten.cli.report import _check_there
+from umwelten.cli.report_files import write_reports
 from umwelten.cli.runner import leave
+from umwelten.cli.standard_streams import output_width
+from umwelten.cli.stored_evaluations import check_there
 from umwelten.config.settings import load
-from umwelten.errors import InputError, UmweltenError, UsageError
+from umwelten.errors import InputError, UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.inputs.files.suggestions import nearest_name
 from umwelten.report.comparison.comparison import Comparison, compare, is_report, read_side
@@ -28,7 +29,6 @@ from umwelten.scoring.gate_outcomes import exit_status
 from umwelten.text.sanitize import safe
 from umwelten.text.suggestions import did_you_mean
 
-_ANY_WIDTH = 10_000  # where a program reads, names stay whole
 _SHARE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)")
 
 
@@ -57,7 +57,7 @@ def compare_evaluations(
         if is_report(name):
             _check_file(Path(name))
         else:
-            _check_there(folder / check_id(name))
+            check_there(folder / check_id(name))
     found = compare(
         read_side(base, folder),
         read_side(new, folder),
@@ -69,14 +69,8 @@ def compare_evaluations(
     held = require == "held"
     status = _status(found, require_held=held, exit_zero=exit_zero)
     _print(found, as_json=as_json, output_dir=output_dir)
-    for path in report:
-        try:
-            write_comparison(found, path, require_held=held)
-            click.echo(f"report: {path}", err=True)
-        except UmweltenError as error:
-            click.echo(f"Error: {safe(error.spell(as_flag).message)}", err=True)
-            status = status or 1
-    leave(status)
+    unwritten = write_reports(report, lambda path: write_comparison(found, path, require_held=held))
+    leave(status or unwritten)
 
 
 def _names(words: Sequence[str], baseline: Path | None) -> tuple[str, str]:
@@ -151,7 +145,7 @@ def _print(found: Comparison, *, as_json: bool, output_dir: Path | None) -> None
         return
     for note in found.notes:
         click.echo(f"note: {safe(note)}", err=True)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ANY_WIDTH
+    width = output_width()
     where = [] if output_dir is None else ["--output-dir", str(output_dir)]
 
     def show(id_: str, file: str, model: str, prompt: str | None) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from umwelten.attempts.open_files import raise_file_limit
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.interrupts import INTERRUPTED
-from umwelten.cli.runner import OutputOptions, execute, leave
+from umwelten.cli.runner import OutputOptions, check_one_preview, execute, leave
 from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.endpoints import vendors
 from umwelten.config.options import BY_KEY
@@ -84,12 +84,7 @@ def start_with(
         from umwelten.cli.memory.learn import LearningAfter
 
         learning = LearningAfter(spec, settings, known)
-    output = OutputOptions(
-        progress=settings.get("progress"),
-        verbose=settings.get("verbose"),
-        debug=settings.get("debug"),
-        as_json=settings.get("json"),
-    )
+    output = OutputOptions.of(settings, as_json=settings.get("json"))
     if settings.get("memory") is not None and (settings.get("dry_run") or settings.get("estimate")):
         from umwelten.cli.memory.learn import LEARNS_AFTER
 
@@ -156,8 +151,7 @@ def _settings(kind: str, flags: dict[str, Any]) -> Settings:
                 "Use `umwelten eval batch`, or another profile.",
             )
     settings = configured.with_flags(flags, as_flag)
-    if settings.get("dry_run") and settings.get("estimate") is not None:
-        raise UsageError("--dry-run and --estimate exclude each other", "--estimate makes calls.")
+    check_one_preview(settings)
     missing = ["'-m' / '--models'"] if settings.get("models") is None else []
     if settings.get("prompt") is None and settings.get("prompts") is None:
         missing.append("'-p' / '--prompt'")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from umwelten.cli.report import _check_there, _settings
+from umwelten.cli.stored_evaluations import check_there, output_settings
 from umwelten.errors import EvaluationBusy, UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.store.copying import copy as copy_folder
@@ -31,7 +31,7 @@ def delete(*, ids: Sequence[str], yes: bool, output_dir: Path | None) -> None:
         raise UsageError("which evaluation?", "Name its id: umwelten eval delete ID. `eval list` has them.")
     folders = [_folder(output_dir, id_) for id_ in ids]
     for folder in folders:
-        _check_there(folder)
+        check_there(folder)
     found = with_derived(folders)
     if not yes and not _confirm(found):
         click.echo("nothing was deleted", err=True)
@@ -50,7 +50,7 @@ def rename(*, old: str, new: str, output_dir: Path | None) -> None:
     """Give an evaluation and what belongs to it another name."""
     folder, target = _folder(output_dir, old), _folder(output_dir, new)
     if not has_database(folder) and unfinished(target) is None:
-        _check_there(folder)
+        check_there(folder)
     _check_new(folder, target)
     rewritten = {ranking.name for ranking in rankings_of(folder)}
     steps = [name for name in made_from(folder) if name not in rewritten]
@@ -64,7 +64,7 @@ def rename(*, old: str, new: str, output_dir: Path | None) -> None:
 def copy(*, old: str, new: str, output_dir: Path | None) -> None:
     """Copy an evaluation and what belongs to it under another name."""
     folder, target = _folder(output_dir, old), _folder(output_dir, new)
-    _check_there(folder)
+    check_there(folder)
     _check_new(folder, target)
     with _unless_busy():
         along = copy_folder(folder, target)
@@ -72,7 +72,7 @@ def copy(*, old: str, new: str, output_dir: Path | None) -> None:
 
 
 def _folder(output_dir: Path | None, id_: str) -> Path:
-    folder: Path = _settings(output_dir).get("output_dir")
+    folder: Path = output_settings(output_dir).get("output_dir")
     return folder / check_id(id_)
 
 

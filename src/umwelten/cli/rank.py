@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +16,13 @@ from umwelten.cli.dry_run import dry_run
 from umwelten.cli.estimate import check_sample, estimate_first
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
-from umwelten.cli.report import _folders
-from umwelten.cli.runner import EXIT, OutputOptions, closing, leave, run_some
-from umwelten.cli.standard_streams import work_comes_first
+from umwelten.cli.report_files import write_reports
+from umwelten.cli.runner import EXIT, OutputOptions, check_one_preview, closing, leave, run_some
+from umwelten.cli.standard_streams import output_width, work_comes_first
+from umwelten.cli.stored_evaluations import named_folders
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
-from umwelten.errors import UmweltenError, UsageError
+from umwelten.errors import UsageError
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.ranking.ranking import RankingEvaluation
 from umwelten.phrases import Wording
@@ -32,7 +32,6 @@ from umwelten.scoring.ranking.ranking import Ranking
 from umwelten.text import formatting
 from umwelten.text.sanitize import safe
 
-_ANY_WIDTH = 10_000  # where a program reads, names stay whole
 _STATES = {
     "equal": "of equal answers, which are ties without a call",
     "no_answer": "without an answer of one of the two",
@@ -43,13 +42,12 @@ _STATES = {
 def rank(ids: Sequence[str], flags: dict[str, Any], prompt: str | None) -> None:
     """Check, ask the judges, fit the board, print it, and end the process with the exit status."""
     settings = load(Path.cwd(), os.environ, profile=flags["profile"]).with_flags(flags, as_flag)
-    if settings.get("dry_run") and settings.get("estimate") is not None:
-        raise UsageError("--dry-run and --estimate exclude each other", "--estimate makes calls.")
+    check_one_preview(settings)
     with settings.concealing():
         known, notes = vendors(settings), list[Wording](settings.notes)
         for path in settings.get("report"):
             _check_report_path(path)
-        folders = _folders(settings.get("output_dir"), ids)
+        folders = named_folders(settings.get("output_dir"), ids)
         ranking = RankingEvaluation(folders, settings, known, notes, prompt=prompt, stdin=sys.stdin.read)
         ranking.check_some()
         if settings.get("dry_run"):
@@ -72,9 +70,7 @@ def _check_report_path(path: Path) -> None:
 
 
 def _rank(ranking: RankingEvaluation, settings: Settings, notes: list[Wording]) -> int:
-    look = OutputOptions(
-        progress=settings.get("progress"), verbose=settings.get("verbose"), debug=settings.get("debug")
-    )
+    look = OutputOptions.of(settings)
     sample = settings.get("estimate")
     if sample is not None:
         check_sample(ranking.spec, sample)
@@ -96,7 +92,10 @@ def _rank(ranking: RankingEvaluation, settings: Settings, notes: list[Wording]) 
         evaluation.close()
     board = ranking.collect()
     _show(board, as_json=settings.get("json"))
-    unwritten = _write_reports(ranking.folder, settings)
+    unwritten = write_reports(
+        settings.get("report"),
+        lambda path: write_report(ranking.folder, path, vendors=vendors(settings), spelling=as_flag),
+    )
     return status or int(bool(board.unscored or board.groups)) or unwritten
 
 
@@ -119,19 +118,7 @@ def _show(board: Ranking, *, as_json: bool) -> None:
     if as_json:
         print_json(msgspec.to_builtins(board), compact=True)
         return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ANY_WIDTH
+    width = output_width()
     for line in ranking_lines(board, width):
         click.echo(safe(line))
     sys.stdout.flush()
-
-
-def _write_reports(folder: Path, settings: Settings) -> int:
-    status = 0
-    for path in settings.get("report"):
-        try:
-            write_report(folder, path, vendors=vendors(settings), spelling=as_flag)
-            click.echo(f"report: {path}", err=True)
-        except UmweltenError as error:
-            click.echo(f"Error: {safe(error.spell(as_flag).message)}", err=True)
-            status = 1
-    return status

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from umwelten.cli.report import _check_there, _readers, _settings
+from umwelten.cli.stored_evaluations import check_there, open_readers, output_settings
 from umwelten.errors import UsageError
 from umwelten.evaluation.spec import check_id
 from umwelten.report.output_files import whole_file
@@ -19,9 +19,9 @@ from umwelten.text import formatting
 
 def export(*, id_: str, output: Path | None, scale: str | None, output_dir: Path | None) -> None:
     """Write the ratings on one scale. Raises UsageError if there are none."""
-    folder = _settings(output_dir).get("output_dir") / check_id(id_)
-    _check_there(folder)
-    with _readers([folder]) as (reader,):
+    folder = output_settings(output_dir).get("output_dir") / check_id(id_)
+    check_there(folder)
+    with open_readers([folder]) as (reader,):
         used, rows, others = rated_answers(reader, scale)
         if not rows:
             on = f" on the scale {scale}" if scale else ""

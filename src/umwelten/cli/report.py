@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -17,27 +15,21 @@ from umwelten.cli.evaluation_list import list_lines
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.listing_filter import Wanted, select_rows, sort_rows
 from umwelten.cli.pager import is_plain, paged
+from umwelten.cli.stored_evaluations import (
+    is_pattern,
+    latest_folder,
+    named_folders,
+    open_readers,
+    output_settings,
+)
 from umwelten.config.endpoints import vendors
-from umwelten.config.settings import Settings, load
-from umwelten.errors import StoreError, UsageError
-from umwelten.evaluation.spec import check_id
+from umwelten.errors import UsageError
 from umwelten.providers.protocol import Vendor
 from umwelten.report.output_files import FORMATS, format_of, render, whole_file
 from umwelten.report.queries import listing
-from umwelten.store.database import (
-    VALUE_ERRORS,
-    DatabaseError,
-    damage,
-    evaluations,
-    has_database,
-    raise_if_damaged,
-    raise_if_interrupted,
-)
-from umwelten.store.latest import latest_evaluation
 from umwelten.store.reader import Reader
 from umwelten.text.suggestions import closest, did_you_mean
 
-_GLOB = "*?["
 _FULL = ("markdown", "csv", "json", "parquet")
 
 
@@ -66,15 +58,15 @@ def report(
         raise UsageError("--bom belongs to --format csv")
     if full and short and format_ != "markdown":
         raise UsageError("--full and --short exclude each other", "Give the one that you mean.")
-    settings = _settings(output_dir)
+    settings = output_settings(output_dir)
     output_folder: Path = settings.get("output_dir")
-    folders = _folders(output_folder, ids) if ids else [latest_folder(output_folder)]
-    several = len(folders) > 1 or any(_is_pattern(id_) for id_ in ids)
+    folders = named_folders(output_folder, ids) if ids else [latest_folder(output_folder)]
+    several = len(folders) > 1 or any(is_pattern(id_) for id_ in ids)
     if on_terminal:
-        with _readers(folders) as readers, paged(wanted=pager) as screen:
+        with open_readers(folders) as readers, paged(wanted=pager) as screen:
             _to_terminal(readers, screen, vendors=vendors(settings), short=short, full=full)
         return
-    with _readers(folders) as readers, _target(output, binary=format_ == "parquet") as out:
+    with open_readers(folders) as readers, _target(output, binary=format_ == "parquet") as out:
         known = vendors(settings)
         render(
             format_,
@@ -114,7 +106,7 @@ def list_evaluations(
     """Print the evaluations of the output directory that are `wanted`, see `listing_filter.Wanted`."""
     if only_ids and (as_json or details):
         raise UsageError("--ids excludes --json and --details", "It prints ids alone.")
-    folder = _settings(output_dir).get("output_dir")
+    folder = output_settings(output_dir).get("output_dir")
     found = listing.list_evaluations(folder, details=details)
     rows = sort_rows(select_rows(found, Wanted(**wanted)), sort, reverse=reverse)
     if only_ids:
@@ -143,21 +135,6 @@ def _none_wanted(found: Sequence[listing.ListedEvaluation], wanted: Wanted, fold
     return f"none of the {len(found):,} evaluations in {folder} fits the filters"
 
 
-def _did_you_mean(word: str, names: Iterable[str]) -> str:
-    """`Did you mean 'demo'? `, or nothing where no name is near."""
-    names = list(names)
-    # A file in a folder, named without it, is nearer than another of its length.
-    below = [name for name in names if word and name.endswith(f"/{word}")]
-    # So is one of which it is the beginning: ids may be cut short elsewhere.
-    begun = sorted((name for name in names if len(word) > 2 and name.startswith(word)), key=len)
-    name = next(iter([*below, *begun]), None) or closest(word, names)
-    return f"{did_you_mean(name, '{!r}')} ".lstrip()
-
-
-def _settings(output_dir: Path | None) -> Settings:
-    return load(Path.cwd(), os.environ).with_flags({"output_dir": output_dir})
-
-
 def _format(given: str | None, output: Path | None) -> str:
     """The format asked for, or that of the file's ending. Raises UsageError where the two differ."""
     if output is None:
@@ -175,84 +152,6 @@ def _format(given: str | None, output: Path | None) -> str:
             f"Endings: {', '.join(FORMATS)}. Or set the format with --format.",
         )
     return found
-
-
-def _is_pattern(id_: str) -> bool:
-    return any(character in id_ for character in _GLOB)
-
-
-def _folders(output_dir: Path, ids: Sequence[str]) -> list[Path]:
-    """The folders that the ids and patterns name, each once, in the order given."""
-    found: dict[Path, None] = {}
-    for id_ in ids:
-        if not _is_pattern(id_):
-            folder = output_dir / check_id(id_)
-            _check_there(folder)
-            found[folder] = None
-            continue
-        matches = [path for path in evaluations(output_dir) if fnmatchcase(path.name, id_)]
-        if not matches:
-            raise StoreError(f"no evaluation matches {id_!r} in {output_dir}", _there(output_dir))
-        found.update(dict.fromkeys(matches))
-    return list(found)
-
-
-def latest_folder(output_dir: Path) -> Path:
-    """Return the folder of the evaluation that was started last, and say which that is, on stderr."""
-    found = latest_evaluation(output_dir)
-    if found is None:
-        raise StoreError(
-            f"no evaluations in {output_dir}", "Name their folder with --output-dir, or begin one: eval run."
-        )
-    sys.stdout.flush()
-    click.echo(f"latest evaluation: {found.name}", err=True)
-    return found
-
-
-def named_folder(id_: str | None, output_dir: Path | None) -> Path:
-    """Return the folder of the evaluation with that id; without one, of the latest, which is told.
-
-    Raises `StoreError` if it is not there.
-    """
-    folder: Path = _settings(output_dir).get("output_dir")
-    if id_ is None:
-        return latest_folder(folder)
-    _check_there(folder / check_id(id_))
-    return folder / id_
-
-
-def _check_there(folder: Path) -> None:
-    if not has_database(folder):
-        raise StoreError(
-            f"no evaluation {folder.name!r} in {folder.parent}", _there(folder.parent, folder.name)
-        )
-
-
-def _there(output_dir: Path, name: str = "") -> str:
-    known = [path.name for path in evaluations(output_dir)]
-    if not known:
-        return "There are none yet."
-    some = ", ".join(known[:10])
-    return f"{_did_you_mean(name, known)}There are {some}{', …' if len(known) > 10 else ''}."
-
-
-@contextmanager
-def _readers(folders: Sequence[Path]) -> Iterator[list[Reader]]:
-    """Open; what SQLite says of a damaged file becomes an error that names it."""
-    with ExitStack() as stack:
-        readers = [stack.enter_context(Reader.open(folder)) for folder in folders]
-        try:
-            yield readers
-        except DatabaseError as error:
-            raise_if_interrupted(error)
-            names = ", ".join(folder.name for folder in folders)
-            raise StoreError(
-                f"the database of {names} is damaged: {damage(error)}", "Restore it from a copy."
-            ) from None
-        except VALUE_ERRORS as error:
-            for folder in folders:
-                raise_if_damaged(folder, error)
-            raise
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import msgspec
 
 from umwelten.cli.evaluate import start_with
 from umwelten.cli.flag_names import as_flag
-from umwelten.cli.report import named_folder
+from umwelten.cli.stored_evaluations import named_folder
 from umwelten.config.given_options import GivenOptions, restored
 from umwelten.config.option_demands import option_demands
 from umwelten.config.option_types import PlainText

@@ -22,8 +22,9 @@ from umwelten.cli.progress import Progress, make
 from umwelten.cli.standard_streams import lost_output
 from umwelten.cli.summary import print_summary
 from umwelten.config.addresses import own_addresses
+from umwelten.config.settings import Settings
 from umwelten.engine.interfaces import RunResult
-from umwelten.errors import UmweltenError
+from umwelten.errors import UmweltenError, UsageError
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.run_control import RunControl
 from umwelten.evaluation.run_start import CallSubset
@@ -54,6 +55,23 @@ class OutputOptions(FrozenStruct):
     debug: bool = False
     as_json: bool = False
     repeats: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings, *, as_json: bool = False, repeats: bool = False) -> OutputOptions:
+        """Return what the settings say."""
+        return cls(
+            progress=settings.get("progress"),
+            verbose=settings.get("verbose"),
+            debug=settings.get("debug"),
+            as_json=as_json,
+            repeats=repeats,
+        )
+
+
+def check_one_preview(settings: Settings) -> None:
+    """Raise `UsageError` where the command is asked to make no calls, and to make some of them first."""
+    if settings.get("dry_run") and settings.get("estimate") is not None:
+        raise UsageError("--dry-run and --estimate exclude each other", "--estimate makes calls.")
 
 
 def execute(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +12,15 @@ from typing import Any
 import click
 
 from umwelten.cli.dry_run import dry_run, plan_as_data
+from umwelten.cli.exit_status import MISSED, gravest
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.interrupts import INTERRUPTED
 from umwelten.cli.json_output import print_json
 from umwelten.cli.judging import ask_judges
-from umwelten.cli.report import _folders
+from umwelten.cli.report_files import write_reports
 from umwelten.cli.runner import OutputOptions, leave
+from umwelten.cli.standard_streams import output_width
+from umwelten.cli.stored_evaluations import named_folders
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
 from umwelten.errors import UmweltenError, UsageError
@@ -41,11 +43,7 @@ from umwelten.store.scores.store import ScoreStore
 from umwelten.text.sanitize import safe
 from umwelten.text.suggestions import closest, did_you_mean
 
-MISSED = 4
-_GRAVITY = (0, 1, 3, MISSED, INTERRUPTED)
-"""Exit statuses, of several evaluations the last of them counts."""
 _EVERY_S = 0.2
-_ANY_WIDTH = 10_000  # where a program reads, names stay whole
 _FAILED = ("no_answer", "input_changed", "judge_failed", "scorer_error")
 """Kinds of unscored answers for which the exit status is 1: somebody should look at them."""
 
@@ -55,7 +53,7 @@ def score(ids: Sequence[str], flags: dict[str, Any]) -> None:
     exit_zero, again, removed = flags.pop("exit_zero"), flags.pop("again"), flags.pop("remove")
     settings = load(Path.cwd(), os.environ, profile=flags["profile"]).with_flags(flags, as_flag)
     with settings.concealing():
-        folders = _folders(settings.get("output_dir"), ids)
+        folders = named_folders(settings.get("output_dir"), ids)
         if len(folders) > 1 and settings.get("report"):
             raise UsageError(
                 f"{as_flag('report')} is about one evaluation, and {len(folders)} are scored",
@@ -69,7 +67,7 @@ def score(ids: Sequence[str], flags: dict[str, Any]) -> None:
             if len(folders) > 1:
                 click.echo(wanted.folder.name, err=settings.get("json"))
             ended = _score(wanted, settings, paid, exit_zero=exit_zero)
-            status = ended if _GRAVITY.index(ended) > _GRAVITY.index(status) else status
+            status = gravest((status, ended))
             if status == INTERRUPTED:
                 break
         leave(status)
@@ -106,16 +104,15 @@ def _score(wanted: _Wanted, settings: Settings, paid: list[Path], *, exit_zero: 
     if result.new or result.kept or not jury.judges:
         scores = "score" if result.new == 1 else "scores"
         click.echo(f"{result.new:,} new {scores}, {result.kept:,} kept", err=True)
-    look = OutputOptions(
-        progress=settings.get("progress"),
-        verbose=settings.get("verbose"),
-        debug=settings.get("debug"),
-        as_json=settings.get("json"),
-    )
+    look = OutputOptions.of(settings, as_json=settings.get("json"))
     ended = [run.status for run in ask_judges(jury, settings, known, look, besides=paid)]
     paid.extend(by.verdicts for by in jury.judges)
     status = print_scores(folder, ended, as_json=look.as_json, exit_zero=exit_zero)
-    return _write_reports(folder, settings) or status
+    unwritten = write_reports(
+        settings.get("report"),
+        lambda path: write_report(folder, path, vendors=vendors(settings), spelling=as_flag),
+    )
+    return gravest((status, unwritten))
 
 
 def _dry_run(jury: Jury, settings: Settings, known: Mapping[str, Vendor], notes: list[Wording]) -> None:
@@ -170,7 +167,7 @@ def print_scores(folder: Path, ended: Sequence[RunStatus], *, as_json: bool, exi
 
 def print_score_lines(found: ScoreOverview) -> None:
     """Print the figures of an evaluation's scores."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ANY_WIDTH
+    width = output_width()
     for line in score_lines(found, width):
         click.echo(safe(line))
 
@@ -189,19 +186,6 @@ def status_of(found: ScoreOverview, ended: Sequence[RunStatus] = (), *, exit_zer
         interrupted=RunStatus.INTERRUPTED in ended,
         exit_zero=exit_zero,
     )
-
-
-def _write_reports(folder: Path, settings: Settings) -> int:
-    status = 0
-    paths: Sequence[Path] = settings.get("report")
-    for path in paths:
-        try:
-            write_report(folder, path, vendors=vendors(settings), spelling=as_flag)
-            click.echo(f"report: {path}", err=True)
-        except UmweltenError as error:
-            click.echo(f"Error: {safe(error.spell(as_flag).message)}", err=True)
-            status = 1
-    return status
 
 
 def scoring_after(spec: EvaluationSpec, settings: Settings) -> ScoringOfRun:

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from umwelten.cli.report import _settings
+from umwelten.cli.stored_evaluations import output_settings
 from umwelten.cli.table_layout import cut
 from umwelten.errors import StoreError, UsageError
 from umwelten.store.database import VALUE_ERRORS, evaluations, store_errors
@@ -43,7 +43,7 @@ def search(
         raise UsageError("search for what?", "Give words: umwelten eval search WORDS.")
     patterns = [_pattern(word, regex=regex) for word in words]
     like = "" if regex else max((word for word in words if word.isascii()), key=len, default="")
-    folder: Path = _settings(output_dir).get("output_dir")
+    folder: Path = output_settings(output_dir).get("output_dir")
     count = 0
     for found_in, found in _found(folder, patterns, like, model, ids):
         if most is not None and count >= most:

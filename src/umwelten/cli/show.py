@@ -13,8 +13,8 @@ import click
 import msgspec
 
 from umwelten.cli.pager import paged
-from umwelten.cli.report import _did_you_mean, _readers, named_folder
 from umwelten.cli.scored_calls import WantedScores, show_scored
+from umwelten.cli.stored_evaluations import named_folder, nearest_name, open_readers
 from umwelten.cli.table_layout import write_table
 from umwelten.errors import UsageError
 from umwelten.inputs.asked_again import read_again
@@ -60,7 +60,7 @@ def show(
     id_, call = _id_and_call(id_, words)
     folder = named_folder(id_, output_dir)
     id_ = folder.name
-    with _readers([folder]) as (reader,), snapshot(reader):
+    with open_readers([folder]) as (reader,), snapshot(reader):
         only, found = _find(reader, id_, call) if call else (None, calls.ended_calls(reader))
         if failed:
             _show_failed(reader, id_, found, as_json, numbered=not call, pager=pager)
@@ -103,7 +103,7 @@ def _find(
         found = calls.find(reader, call)
     except UsageError as error:
         word = next((word for word in call if error.message.startswith(repr(word))), "")
-        near = _did_you_mean(word, calls.names(reader, _MOST_NAMES))
+        near = nearest_name(word, calls.names(reader, _MOST_NAMES))
         raise UsageError(error.message, f"{near}{error.hint or ''}") from None
     first = list(islice(found, 2))
     if not first:

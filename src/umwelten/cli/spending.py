@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from umwelten.cli.report import _settings
+from umwelten.cli.stored_evaluations import output_settings
 from umwelten.cli.table_layout import write_table
 from umwelten.errors import UsageError
 from umwelten.report.queries.costs import CostRow, Costs, check_by, costs
@@ -38,7 +38,7 @@ def show_costs(
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other", "Give the one that you mean.")
     words = check_by(by or ["month", "model"])
-    folder: Path = _settings(output_dir).get("output_dir")
+    folder: Path = output_settings(output_dir).get("output_dir")
     # The last day of a month, or a later one that there is not.
     end = _day(until, "--until", "-99")
     found = costs(folder, words, since=_day(since, "--since", "-00"), until=end, tags=tags, ids=ids)

@@ -14,6 +14,7 @@ import errno
 import io
 import os
 import select
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from umwelten.errors import UmweltenError
 
 # Windows has no number of its own for a pipe without a reader.
 _GONE = frozenset((errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,))
+
+
+_ANY_WIDTH = 10_000  # where a program reads, names stay whole
 
 
 class OutputLost(UmweltenError):
@@ -93,6 +97,11 @@ def work_comes_first() -> None:
     stdout = _raw(sys.stdout)
     if isinstance(stdout, _Stdout):
         stdout.raises = False
+
+
+def output_width() -> int:
+    """Return how many columns a line of results may have: all, unless stdout is a terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _ANY_WIDTH
 
 
 def lost_output() -> str | None:

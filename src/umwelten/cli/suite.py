@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,12 +14,13 @@ import msgspec
 
 from umwelten.attempts.open_files import raise_file_limit
 from umwelten.cli.compare import share
+from umwelten.cli.exit_status import gravest
 from umwelten.cli.flag_names import as_flag
-from umwelten.cli.interrupts import INTERRUPTED
 from umwelten.cli.judging import ask_judges
-from umwelten.cli.runner import EXIT, OutputOptions, closing, leave, run_some
-from umwelten.cli.score import MISSED, Counter, status_of
-from umwelten.cli.standard_streams import work_comes_first
+from umwelten.cli.report_files import write_reports
+from umwelten.cli.runner import EXIT, OutputOptions, check_one_preview, closing, leave, run_some
+from umwelten.cli.score import Counter, status_of
+from umwelten.cli.standard_streams import output_width, work_comes_first
 from umwelten.config.settings import Settings, load
 from umwelten.config.suite_file import read_suite_file
 from umwelten.errors import UmweltenError, UsageError
@@ -44,10 +44,6 @@ from umwelten.scoring.leaderboard import Leaderboard, LeaderboardTask
 from umwelten.store.reader import Reader
 from umwelten.text.sanitize import safe
 
-_GRAVITY = (0, 1, 3, MISSED, INTERRUPTED)
-"""Exit statuses: of several tasks, the last of them counts."""
-_ANY_WIDTH = 10_000  # where a program reads, names stay whole
-
 
 def suite(path: Path, flags: dict[str, Any]) -> None:
     """Check all tasks, run them, print the leaderboard, and end with the exit status."""
@@ -60,8 +56,7 @@ def suite(path: Path, flags: dict[str, Any]) -> None:
     with configured.concealing():
         plan = plan_suite(read_suite_file(path), configured, flags, only=only, spelling=as_flag)
         settings = plan.settings
-        if settings.get("dry_run") and settings.get("estimate") is not None:
-            raise UsageError("--dry-run and --estimate exclude each other", "--estimate makes calls.")
+        check_one_preview(settings)
         for report in settings.get("report"):
             check_leaderboard_path(report)
         front = _Front(settings)
@@ -98,13 +93,7 @@ class _Front:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.spelling: Spelling = as_flag
-        self.look = OutputOptions(
-            progress=settings.get("progress"),
-            verbose=settings.get("verbose"),
-            debug=settings.get("debug"),
-            as_json=settings.get("json"),
-            repeats=True,
-        )
+        self.look = OutputOptions.of(settings, as_json=settings.get("json"), repeats=True)
         self._counter = Counter()
         self._told: set[str] = set()
 
@@ -178,15 +167,20 @@ def _show(
     _print(board, comparisons, as_json=plan.settings.get("json"))
     statuses = [_status(task, end, exit_zero=exit_zero) for task, end in zip(plan.tasks, ends, strict=True)]
     statuses.append(_status_of_board(board, compared, exit_zero=exit_zero))
-    statuses.append(_write_reports(plan, board, comparisons))
-    return max(statuses, key=_GRAVITY.index)
+    statuses.append(
+        write_reports(
+            plan.settings.get("report"),
+            lambda path: write_leaderboard(board, plan.output_dir, path, comparisons, left_out=plan.left_out),
+        )
+    )
+    return gravest(statuses)
 
 
 def _print(board: Leaderboard, comparisons: Mapping[str, Comparison], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(leaderboard_json(board, comparisons))
     else:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ANY_WIDTH
+        width = output_width()
         for line in leaderboard_lines(board, width):
             click.echo(safe(line))
         for task, found in comparisons.items():
@@ -199,18 +193,6 @@ def _print(board: Leaderboard, comparisons: Mapping[str, Comparison], *, as_json
 
 def _call(id: str, file: str, model: str, prompt: str | None) -> str:
     return shlex.join(["umwelten", "eval", "show", id, *filter(None, (file, model, prompt))])
-
-
-def _write_reports(plan: SuitePlan, board: Leaderboard, comparisons: Mapping[str, Comparison]) -> int:
-    status = 0
-    for path in plan.settings.get("report"):
-        try:
-            write_leaderboard(board, plan.output_dir, path, comparisons, left_out=plan.left_out)
-            click.echo(f"report: {path}", err=True)
-        except UmweltenError as error:
-            click.echo(f"Error: {safe(error.spell(as_flag).message)}", err=True)
-            status = 1
-    return status
 
 
 def _status_of_board(
@@ -228,10 +210,10 @@ def _status(task: PlannedTask, end: TaskEnd, *, exit_zero: bool) -> int:
         return 3
     found = [0 if exit_zero and EXIT[status] == 1 else EXIT[status] for status in end.statuses]
     if end.error is not None:
-        return max(*found, 0 if exit_zero else 1, 0, key=_GRAVITY.index)
+        return gravest([*found, 0 if exit_zero else 1])
     if RunStatus.INTERRUPTED not in end.statuses:
         with Reader.open(task.folder) as reader:
             scores = score_overview(reader, overview(reader).models)
         if scores is not None:
             found.append(status_of(scores, [run.status for run in end.judges], exit_zero=exit_zero))
-    return max(found, key=_GRAVITY.index, default=0)
+    return gravest(found)

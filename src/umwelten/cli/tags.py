@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from umwelten.cli.report import named_folder
+from umwelten.cli.stored_evaluations import named_folder
 from umwelten.errors import UsageError
 from umwelten.store.reader import Reader
 from umwelten.store.tags import change_tags, check_tags, read_tags

@@ -63,16 +63,16 @@ def command(
     umwelten view scans --port 8080 --no-open
     umwelten view --output-dir /shared/output --read-only
     """
-    from umwelten.cli.report import _check_there, _settings
+    from umwelten.cli.stored_evaluations import check_there, output_settings
     from umwelten.errors import StoreError
     from umwelten.evaluation.spec import check_id
     from umwelten.view.security import check_address
     from umwelten.view.server import ViewServer
 
-    folder = _settings(output_dir).get("output_dir")
+    folder = output_settings(output_dir).get("output_dir")
     check_address(host, origins, has_token_file=token_file is not None)
     if id_ is not None:
-        _check_there(folder / check_id(id_))
+        check_there(folder / check_id(id_))
     elif not folder.is_dir():
         raise StoreError(f"there is no directory {folder}", "umwelten eval run makes the first evaluation.")
     server = ViewServer(

@@ -13,7 +13,7 @@ import msgspec
 
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
-from umwelten.cli.report import _settings
+from umwelten.cli.stored_evaluations import output_settings
 from umwelten.cli.table_layout import write_table
 from umwelten.errors import InputError, StoreError, UsageError
 from umwelten.report.output_files import whole_file
@@ -145,7 +145,7 @@ def clear_facts(*, name: str, scope: str | None, yes: bool, output_dir: Path | N
 
 
 def _output_dir(given: Path | None) -> Path:
-    folder: Path = _settings(given).get("output_dir")
+    folder: Path = output_settings(given).get("output_dir")
     return folder
 
 

@@ -15,11 +15,11 @@ from umwelten.attempts.open_files import raise_file_limit
 from umwelten.cli.estimate import check_sample, estimate_first
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
-from umwelten.cli.runner import EXIT, OutputOptions, closing, leave, run_some
+from umwelten.cli.runner import EXIT, OutputOptions, check_one_preview, closing, leave, run_some
 from umwelten.cli.standard_streams import work_comes_first
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
-from umwelten.errors import UmweltenError, UsageError
+from umwelten.errors import UmweltenError
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.memory.collection import Learnt
 from umwelten.evaluation.memory.learning import Learning, build_learning, check_ahead, learning_after
@@ -39,8 +39,7 @@ from umwelten.text.sanitize import safe
 def learn(name: str, flags: dict[str, Any], prompt: str | None, merge: str) -> None:
     """Check, ask, take in what was found, and end the process with the exit status."""
     settings = load(Path.cwd(), os.environ, profile=flags["profile"]).with_flags(flags, as_flag)
-    if settings.get("dry_run") and settings.get("estimate") is not None:
-        raise UsageError("--dry-run and --estimate exclude each other", "--estimate makes calls.")
+    check_one_preview(settings)
     if settings.get("models") is None:
         raise click.UsageError("Missing option '-m' / '--models'.", click.get_current_context())
     with settings.concealing():
@@ -70,9 +69,7 @@ def run_learning(
 
     `estimates`: the option of that name is about this.
     """
-    look = OutputOptions(
-        progress=settings.get("progress"), verbose=settings.get("verbose"), debug=settings.get("debug")
-    )
+    look = OutputOptions.of(settings)
     sample = settings.get("estimate") if estimates else None
 
     def make_calls(evaluation: Evaluation, only: CallSubset | None) -> RunStatus:
