@@ -43,7 +43,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "scoring": (
         "scoring/*.py",
         "scoring/judge/*.py",
+        "scoring/ranking/*.py",
         "evaluation/scoring/*.py",
+        "evaluation/ranking/*.py",
+        "evaluation/suite/*.py",
         "store/scores/*.py",
         "report/queries/score_*.py",
     ),
