@@ -78,7 +78,7 @@ def test_several_rankings_on_a_page(tmp_path: Path) -> None:
     assert "No ranking yet" in words
 
 
-def test_islands_have_no_board(tmp_path: Path) -> None:
+def test_groups_that_never_met_have_no_board(tmp_path: Path) -> None:
     groups = ((Contestant("p:a1"),), (Contestant("p:a2"),))
     folder = store_ranking(tmp_path, ranking(board=(), compared=(), groups=groups))
     words = section(written(tmp_path, folder).read_text("utf-8"))

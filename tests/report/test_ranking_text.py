@@ -85,7 +85,7 @@ def test_what_nothing_came_of_is_said() -> None:
     assert "rank  contestant" not in "\n".join(lines(found))
 
 
-def test_islands_are_named() -> None:
+def test_groups_that_never_met_are_named() -> None:
     groups = ((Contestant("p:a1"), Contestant("p:a2")), (Contestant("p:a3"),))
     found = ranking(board=(), compared=(), groups=groups)
     assert sentences(found)[0] == (

@@ -129,7 +129,7 @@ def test_a_table_has_a_row_for_each_contestant(output: Path) -> None:
     assert [row["points"] for row in parquet.read_table(path).to_pylist()] == [1080, 1040, 880]
 
 
-def test_islands_keep_their_contestants(tmp_path: Path) -> None:
+def test_groups_that_never_met_keep_their_contestants(tmp_path: Path) -> None:
     groups = ((Contestant("p:a1"), Contestant("p:a2")), (Contestant("p:a3", prompt="short"),))
     folder = store_ranking(tmp_path, ranking(board=(), compared=(), groups=groups))
     rows = table(report("csv", folder))

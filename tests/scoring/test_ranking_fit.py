@@ -164,7 +164,7 @@ def test_one_that_never_lost_has_finite_points_and_an_open_end() -> None:
     assert (found.cycles.count, found.cycles.triples) == (0, 10)
 
 
-def test_two_islands_have_no_common_ranking() -> None:
+def test_two_groups_that_never_met_have_no_common_ranking() -> None:
     four = contestants(*"abcd")
     made = [unit(f"f{n}", *pair, better) for n in range(5) for pair in (four[:2], four[2:])]
     found = ranking(made, four)

@@ -225,10 +225,10 @@ def test_no_strengths_nearby_are_likelier(comparisons: list[Comparison[str]]) ->
     """The function is concave: where no step along an axis gains, there is the maximum."""
     try:
         found = clustered_strengths(comparisons)
-    except Disconnected as islands:
+    except Disconnected as error:
         met = {frozenset((each.first, each.second)) for each in comparisons}
-        assert len(islands.groups) > 1
-        assert all(any(pair <= set(group) for group in islands.groups) for pair in met)
+        assert len(error.groups) > 1
+        assert all(any(pair <= set(group) for group in error.groups) for pair in met)
         return
     at = dict(zip(found.names, found.strengths, strict=True))
     added = found.unbeaten | found.winless

@@ -17,7 +17,7 @@ from umwelten.statistics import (
     bradley_terry,
     clustered_strengths,
 )
-from umwelten.statistics.connectivity import dominance, islands
+from umwelten.statistics.connectivity import connected_components, dominance
 from umwelten.statistics.linear_systems import Singular, factor, inverse, solve
 
 NAN = math.nan
@@ -107,7 +107,7 @@ def test_groups_that_never_met_get_no_common_strengths() -> None:
         with pytest.raises(Disconnected, match="a, b, c; d, e") as caught:
             fails()
         assert sorted(map(sorted, caught.value.groups)) == [["a", "b", "c"], ["d", "e"]]
-    assert islands(5, [(3, 4), (0, 4)]) == [[0, 3, 4], [1], [2]]
+    assert connected_components(5, [(3, 4), (0, 4)]) == [[0, 3, 4], [1], [2]]
 
 
 def test_one_file_has_no_errors() -> None:

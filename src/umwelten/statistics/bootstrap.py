@@ -11,7 +11,7 @@ from typing import TypeVar
 from umwelten.statistics import arguments
 from umwelten.statistics.bradley_terry import anchors_of, dominance_of
 from umwelten.statistics.comparisons import Comparison, Gathered, check_connected, gather
-from umwelten.statistics.connectivity import islands
+from umwelten.statistics.connectivity import connected_components
 from umwelten.statistics.paired_likelihood import PairTotals, maximise
 
 Name = TypeVar("Name", bound=Hashable)
@@ -52,7 +52,7 @@ def bootstrap_strengths(
     found: list[list[float]] = []
     if gathered.clusters > 1:
         for pairs in _samples(gathered, draws, seed):
-            if len(islands(size, ((pair.first, pair.second) for pair in pairs))) == 1:
+            if len(connected_components(size, ((pair.first, pair.second) for pair in pairs))) == 1:
                 order = dominance_of(pairs, size)
                 found.append(maximise(pairs, size, anchors_of(order), start).place)
     if not found or 2 * len(found) < draws:

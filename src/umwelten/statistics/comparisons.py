@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from umwelten.statistics.connectivity import islands
+from umwelten.statistics.connectivity import connected_components
 from umwelten.statistics.paired_likelihood import CovariateUndetermined, PairTotals
 
 Name = TypeVar("Name", bound=Hashable)
@@ -120,6 +120,6 @@ def gather(comparisons: Iterable[Comparison[Name]], *, control: bool) -> Gathere
 
 def check_connected(names: Sequence[Hashable], met: Iterable[tuple[int, int]]) -> None:
     """Raise Disconnected where some never met the others, not even by way of a third."""
-    groups = islands(len(names), met)
+    groups = connected_components(len(names), met)
     if len(groups) > 1:
         raise Disconnected([[names[one] for one in group] for group in groups])

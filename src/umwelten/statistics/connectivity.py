@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 
-def islands(size: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+def connected_components(size: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     """Return the groups of 0 … size−1 that never met those of another, the largest first."""
     group = [[one] for one in range(size)]
     for first, second in pairs:

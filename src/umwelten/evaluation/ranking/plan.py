@@ -11,7 +11,7 @@ from umwelten.inputs.pairs import AnswerPair
 from umwelten.scoring.ranking.comparison import Seats, Unit, UnitState, Vote
 from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.draw import PairShare, Row, comparisons, drawn, seat
-from umwelten.statistics.connectivity import islands
+from umwelten.statistics.connectivity import connected_components
 from umwelten.store.stored_pairs import AnswerPlace
 from umwelten.types import FrozenStruct
 
@@ -63,7 +63,7 @@ class RankingPlan:
             if self._state(one) in ("judged", "equal")
         }
         there = {number for pair in met for number in pair}
-        found = islands(len(numbers), met)
+        found = connected_components(len(numbers), met)
         return [[self.answers.contestants[n] for n in group] for group in found if there.intersection(group)]
 
     def pairs(self) -> Iterator[AnswerPair]:

@@ -110,7 +110,7 @@ OF_RANKINGS = (
         "share of decided verdicts that the answer shown first won: half, for a judge that does not mind",
     ),
     (
-        "flips, flips if unread",
+        "flips, flips by chance",
         "share of comparisons on which a judge named the other answer when the order was swapped; the same "
         "for a judge that does not read the answers and prefers places as this one does",
     ),

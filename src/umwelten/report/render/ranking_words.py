@@ -347,7 +347,7 @@ def judge_parts(judge: RankingJudgeFigures) -> Iterator[tuple[str, str]]:
     yield "ties", f"{judge.ties:,}"
     yield "first shown wins", share(judge.first_seat)
     yield "flips", share(judge.flips)
-    yield "flips if unread", formatting.percent(judge.chance_flips)
+    yield "flips by chance", formatting.percent(judge.chance_flips)
     yield "longer wins", share(judge.longer)
     yield "own family wins", share(judge.own_family)
     yield (
@@ -360,7 +360,7 @@ def judge_columns(ranking: Ranking) -> list[str]:
     """Return the figures that some judge has something to say in."""
     rows = [dict(judge_parts(judge)) for judge in ranking.judges]
     quiet = dict.fromkeys(("failed", "pending"), "0")
-    quiet |= dict.fromkeys(("flips", "flips if unread", "own family wins"), _DASH)
+    quiet |= dict.fromkeys(("flips", "flips by chance", "own family wins"), _DASH)
     return [name for name in rows[0] if any(row[name] != quiet.get(name) for row in rows)] if rows else []
 
 

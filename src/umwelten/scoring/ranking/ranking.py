@@ -150,7 +150,7 @@ class Ranking(FrozenStruct):
     `all_comparisons` is every file, prompt and repeat times every pair of contestants; `drawn` are those that
     were to be judged, `judged` those with a value from verdicts, `equal` those of answers that are the same
     text, ties without a call; the rest is in `unscored`, by kind (`no_answer`, `judge_failed`, `pending`,
-    `input_changed`). `files` and `clusters` are those with a value. `groups` are islands: contestants that
+    `input_changed`). `files` and `clusters` are those with a value. `groups` are contestants that
     never met those of the others, which get no common ranking; then `board` is empty.
     """
 
