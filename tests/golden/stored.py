@@ -177,6 +177,21 @@ def _misfits(resume: bool) -> None:
     ).wait()
 
 
+def _ranked(resume: bool) -> None:
+    umwelten.batch(
+        "What follows?", "openai:tide-large,google:tide-flash", id="sequels", directory="texts", resume=resume
+    ).wait()
+    umwelten.rank("sequels", judge="anthropic:tide", question="Which one is finer?").wait()
+
+
+def _suite(resume: bool) -> None:
+    # The same suite goes on by itself.
+    scorers = {"right": {"type": "exact"}}
+    task = {"prompt": "In or out?", "directory": "texts", "expected": "=out", "scorers": scorers}
+    suite = {"suite": {"name": "shore"}, "tasks": {"way": task}, "gates": {"way.right": ">= 0.5"}}
+    umwelten.suite(suite, "openai:tide-large,ollama:tide-small").wait()
+
+
 def _rivers(request: Request) -> str:
     return "Elbe, Ems, Eider.\n" if b"tide-small" in request.body else "Elbe – Ems – Eider"
 
@@ -221,6 +236,20 @@ def _misfitting(request: Request) -> str:
     return '{"a,b": "one", "c": "fine", "note": "z"}'
 
 
+def _sequelled(request: Request) -> str:
+    """The judge likes the sea, and what it is shown first."""
+    body = request.body.decode()
+    if "Which one is finer?" not in body:
+        return "The sea." if "tide-large" in body else "Sand." if "Flut" in body else "The sea, again."
+    sea, sand = body.find("The sea."), body.find("Sand.")
+    winner = "first" if sand < 0 or sea < sand else "second"
+    return json.dumps({"reason": "It is shorter.", "winner": winner})
+
+
+def _which_way(request: Request) -> str:
+    return "in" if b"tide-small" in request.body and b"Flut" in request.body else "out"
+
+
 EVALUATIONS = (
     Evaluation("two-models", ("rivers",), (), _two_models, _rivers),
     Evaluation("files", ("notes",), ("mixed", "attached"), _files, _noted),
@@ -229,6 +258,8 @@ EVALUATIONS = (
     Evaluation("unfinished", ("tides",), ("mixed",), _unfinished, _told, _half_told),
     Evaluation("rows-sent", ("ports", "questions"), ("tables",), _sent_rows, _greeted),
     Evaluation("misfits", ("misfits",), ("texts",), _misfits, _fitting, _misfitting),
+    Evaluation("ranked", ("sequels", "sequels.rank"), ("texts",), _ranked, _sequelled),
+    Evaluation("suite", ("shore.way",), ("texts",), _suite, _which_way),
 )
 
 
