@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from tests.report.boardkit import board, make_task
 
 from umwelten.errors import StoreError
+from umwelten.report.render.leaderboard_json import leaderboard_json
 from umwelten.report.render.leaderboard_text import cost_of_all, leaderboard_lines, places
 from umwelten.scoring.leaderboard import Leaderboard
 
@@ -63,7 +65,9 @@ def test_unknown_costs_are_no_zeros(two: Path) -> None:
 
 def test_equal_means_share_a_place(tmp_path: Path) -> None:
     make_task(tmp_path, "one", {"p:a": "rw", "p:b": "rw", "p:c": "ww"})
-    assert places(board(tmp_path, "one")) == ["1", "1", "3"]
+    found = board(tmp_path, "one")
+    assert places(found) == ["1", "1", "3"]
+    assert [row["place"] for row in json.loads(leaderboard_json(found))["rows"]] == [1, 1, 3]
 
 
 def test_a_task_that_was_not_begun_and_one_that_was_never_scored(two: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.rankingkit import contestant, judge, ranking
 
 from umwelten.report.render.ranking_text import ranking_lines
-from umwelten.report.render.ranking_words import difference, sentences
+from umwelten.report.render.ranking_words import bootstrap, difference, sentences
 from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.ranking import Cycles, LengthEffect, Ranking, Share
 
@@ -110,7 +110,7 @@ def test_a_group_that_nobody_else_beat_is_not_said_to_have_never_lost() -> None:
     found = ranking(
         contestant(1, 1300, high=None, undefeated=True, losses=2),
         contestant(2, 1280, high=None, undefeated=True, losses=3),
-        contestant(3, 700, low=None),
+        contestant(3, 700, low=None, bootstrap_high=735.0),
         contestant(4, 600, low=None, high=None),
     )
     text = " ".join(lines(found, 400))
@@ -118,6 +118,7 @@ def test_a_group_that_nobody_else_beat_is_not_said_to_have_never_lost() -> None:
     assert "p:a2 lost to none but p:a1" in text
     assert "never lost:" not in text
     assert "p:a3 never won against some, nor by way of others" in text
+    assert bootstrap(found.board[2]) == "open – 735"
     assert "open – 740" in text, "an end that is known is shown"
     assert "p:a4 never lost to some and never won against some" in text
     assert "open – open" in text

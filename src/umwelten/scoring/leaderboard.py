@@ -97,3 +97,10 @@ class Leaderboard(FrozenStruct):
     gates: tuple[TaskGate, ...] = ()
     level: float = 0.95
     notes: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[int | None, ...]:
+        """The place of each row, which rows of equal mean share; `None` for one without a mean."""
+        # Sums in another order differ in the last digits.
+        means = [None if row.mean is None else round(row.mean, 12) for row in self.rows]
+        return tuple(None if mean is None else 1 + means.index(mean) for mean in means)

@@ -12,8 +12,9 @@
      "comparisons": {task: the object of a comparison, …},
      "notes": [text, …]}
 
-"rows" stand in the order of the board, "place" is null without a mean. "task" of a gate is null where it is
-about all tasks. What the figures mean is said in `scoring.leaderboard` and `scoring.leaderboard_figures`.
+"rows" stand in the order of the board; equal means share a "place", which is null without a mean. "task" of
+a gate is null where it is about all tasks. What the figures mean is said in `scoring.leaderboard` and
+`scoring.leaderboard_figures`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from umwelten.report.comparison.comparison import Comparison
-from umwelten.scoring.leaderboard import Leaderboard, LeaderboardRow
+from umwelten.scoring.leaderboard import Leaderboard
 from umwelten.text.sanitize import json_safe
 
 _encoder = msgspec.json.Encoder()
@@ -36,7 +37,9 @@ def leaderboard_json(board: Leaderboard, comparisons: Mapping[str, Comparison] |
         "suite": board.suite,
         "level": board.level,
         "tasks": board.tasks,
-        "rows": [_row(place, row) for place, row in enumerate(board.rows, start=1)],
+        "rows": [
+            {"place": place, **asdict(row)} for place, row in zip(board.places, board.rows, strict=True)
+        ],
         "gates": [{"task": gate.task, **asdict(gate.result)} for gate in board.gates],
         "comparisons": {
             task: {**asdict(found), "outcome": found.outcome} for task, found in (comparisons or {}).items()
@@ -44,7 +47,3 @@ def leaderboard_json(board: Leaderboard, comparisons: Mapping[str, Comparison] |
         "notes": board.notes,
     }
     return json_safe(msgspec.json.format(_encoder.encode(values)).decode()) + "\n"
-
-
-def _row(place: int, row: LeaderboardRow) -> dict[str, object]:
-    return {"place": None if row.mean is None else place, **asdict(row)}

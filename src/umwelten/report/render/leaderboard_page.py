@@ -93,7 +93,7 @@ def _glance(board: Leaderboard) -> str:
     boxes = []
     if best is not None:
         found = interval(best.low, best.high)
-        alike = sum(place.strip() == "1" for place in places(board))
+        alike = board.places.count(1)
         names = best.name if alike == 1 else f"{best.name} and {formatting.count(alike - 1, 'other')}"
         boxes.append(("highest mean", share(best.mean), f"{names}, {level_text(board)}: {found}"))
     if lacking:

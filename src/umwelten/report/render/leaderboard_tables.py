@@ -63,10 +63,10 @@ def columns(board: Leaderboard) -> dict[str, type]:
 
 def rows(board: Leaderboard) -> Iterator[list[object]]:
     """Yield the rows, a value a column."""
-    for place, row in enumerate(board.rows, start=1):
+    for place, row in zip(board.places, board.rows, strict=True):
         own = {
             "suite": board.suite,
-            "place": None if row.mean is None else place,
+            "place": place,
             "missing": ", ".join(row.missing),
         }
         values = [own[name] if name in own else getattr(row, name) for name in _COLUMNS]

@@ -41,11 +41,9 @@ def title(board: Leaderboard) -> str:
 
 
 def places(board: Leaderboard) -> list[str]:
-    """Return the place of each row, which rows of equal mean share; `–` for one without a mean."""
+    """Return the place of each row; `–` for one without a mean."""
     size = len(str(len(board.rows)))
-    # Sums in another order differ in the last digits.
-    means = [None if row.mean is None else round(row.mean, 12) for row in board.rows]
-    return [(_DASH if mean is None else str(1 + means.index(mean))).rjust(size) for mean in means]
+    return [(_DASH if place is None else str(place)).rjust(size) for place in board.places]
 
 
 def value_text(row: LeaderboardRow, task: str) -> str:

@@ -235,9 +235,11 @@ def interval(row: RankedContestant) -> str:
 
 
 def bootstrap(row: RankedContestant) -> str:
-    """Return the interval by resampling files, `–` without one."""
-    known = row.bootstrap_low is not None and row.bootstrap_high is not None
-    return f"{points(row.bootstrap_low)} {_DASH} {points(row.bootstrap_high)}" if known else _DASH
+    """Return the interval by resampling files; an end that is open is said. `–` without one."""
+    if row.bootstrap_low is None and row.bootstrap_high is None:
+        return _DASH
+    low, high = ("open" if end is None else points(end) for end in (row.bootstrap_low, row.bootstrap_high))
+    return f"{low} {_DASH} {high}"
 
 
 def rank_range(row: RankedContestant) -> str:
