@@ -71,6 +71,13 @@ def test_gates_that_the_tasks_cannot_meet(gate: str, message: str) -> None:
         check_suite_gates([read_suite_gate(gate, "here", TASKS)], tasks)
 
 
+def test_a_mean_that_no_task_is_part_of_meets_no_gate() -> None:
+    task = GatedTask(scorers={"right": EXACT}, models=["p:a"], weight=0)
+    check_suite_gates([read_suite_gate("answered >= 1", "here", TASKS)], {"capitals": task})
+    with pytest.raises(ConfigError, match="no task has a weight"):
+        check_suite_gates([read_suite_gate("total >= 0.9", "here", TASKS)], {"capitals": task})
+
+
 def test_gates_of_different_tasks_do_not_contradict() -> None:
     one, other = (
         read_suite_gate(text, "here", TASKS) for text in ("capitals.total >= 0.9", "letters.total <= 0.5")

@@ -173,7 +173,7 @@ def _finish(
         seen=records,
         addresses=own_addresses(asked, evaluation.settings),
         listing=on_evaluation(evaluation, "show", "--failed"),
-        spelling=as_flag,
+        spelling=as_flag if evaluation.spec.derived is None and not look.repeats else _in_repeated,
         cost_of_all_runs_usd=cost_of_all_runs,
         unpriced_calls_of_all_runs=unpriced,
         next_steps=next_steps(evaluation) if evaluation.spec.derived is None and not look.repeats else None,
@@ -184,6 +184,11 @@ def _finish(
         print_summary(summary, stderr=sys.stderr, style=look.progress)
     if look.as_json and not look.repeats:
         _print_json(evaluation)
+
+
+def _in_repeated(name: str, value: str | None = None) -> str:
+    """Flags as commands have them that do what is missing when they are repeated, without a flag for it."""
+    return "the same command" if name == "resume" else as_flag(name, value)
 
 
 def _cost_of_all_runs(evaluation: Evaluation, tally: Tally) -> tuple[float | None, int]:

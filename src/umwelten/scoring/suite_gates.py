@@ -32,11 +32,12 @@ OF_SUITE = (TOTAL, *OF_ALL)
 
 
 class GatedTask(FrozenStruct):
-    """What gates can be about in a task: its scorers, the models it asks, how often."""
+    """What gates can be about in a task: its scorers, the models it asks, how often, its part in the mean."""
 
     scorers: Mapping[str, Definition]
     models: Collection[str]
     repeats: int = 1
+    weight: float = 1.0
 
 
 def read_suite_gate(text: str, place: Wording, tasks: Collection[str]) -> Gate:
@@ -66,7 +67,14 @@ def check_suite_gates(gates: Sequence[Gate], tasks: Mapping[str, GatedTask]) -> 
         check_gates(own, task.scorers, task.models, task.repeats)
     models = list(dict.fromkeys(model for task in tasks.values() for model in task.models))
     of_all = [gate for gate in gates if gate.task is None]
+    weighs = any(task.weight > 0 for task in tasks.values())
     for gate in of_all:
+        if gate.name == TOTAL and not weighs:
+            raise _refused(
+                gate.place,
+                f"gate {gate.text!r}: no task has a weight, so there is no mean",
+                "Give one a weight above 0.",
+            )
         if gate.name == TOTAL and gate.figure != "mean":
             raise _refused(
                 gate.place, f"gate {gate.text!r}: the total does not pass or fail", "Write total >= 0.9."

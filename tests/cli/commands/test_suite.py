@@ -52,10 +52,11 @@ def test_a_suite_asks_scores_and_judges_once_and_a_repeat_asks_nothing(cli: Cli,
 
 def test_failed_calls_are_made_again_by_the_same_command(cli: Cli, tmp_path: Path) -> None:
     path = write_suite(tmp_path)
-    fails = Rule(model="b", prompt="Bern", behaviour=Behaviour(fault=400))
+    fails = Rule(model="b", prompt="Bern", behaviour=Behaviour(fault=500))
     with provider(profile(fails)) as server:
         ran = cli("eval", "suite", path, "--retries", "0", env=server.env())
-        assert ran.code == 1
+        assert (ran.code, "--resume" in ran.err) == (1, False)  # which a suite does not have
+        assert "the same command tries these calls" in " ".join(ran.err.split())
         assert "umwelten eval suite suites/nightly.toml --retries 0" in ran.err
         asked = server.idle().requests
         server.use(profile())

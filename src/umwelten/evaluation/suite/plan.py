@@ -215,6 +215,7 @@ def _gated(task: PlannedTask) -> GatedTask:
         scorers={scorer.name: scorer for scorer in task.scoring.scorers},
         models=[str(model) for model in task.spec.models],
         repeats=task.spec.repeats,
+        weight=task.weight,
     )
 
 
