@@ -16,7 +16,6 @@ scorers.right = { type = "contains" }
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,6 @@ from umwelten.types import FrozenStruct
 _SECTIONS = ("suite", "tasks", "gates")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 _LONGEST = 60
-_MOST_WEIGHT = sys.float_info.max  # a whole number may be more, and then no float
 SETTLED = ("id", "resume", "overwrite", "detach", "ui", "profile", "fail_under", "again")
 """Options that a file cannot set: a suite settles them itself, or they belong to the command."""
 OF_ALL_TASKS = (
@@ -214,7 +212,7 @@ def _task(name: str, table: Any, place: TomlPosition, file: TomlFile) -> SuiteTa
         raise ConfigError(f"{place} must be a section", f"Write it as [tasks.{name}].")
     given = dict(table)
     weight = given.pop("weight", 1)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= _MOST_WEIGHT:
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
         raise ConfigError(f"{place.at('weight')}: weight is {weight!r:.80}; it must be a number, 0 or more")
     read = _section(given, place, file, task=name)
     return SuiteTask(
