@@ -12,7 +12,7 @@ from umwelten.scoring.ranking.comparison import Seats, Unit, UnitState, Vote
 from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.draw import Row, seat
 from umwelten.scoring.ranking.fit import RankOptions, rank
-from umwelten.scoring.ranking.ranking import Ranking
+from umwelten.scoring.ranking.ranking import Ranking, RankingJudgeFigures
 
 JUDGE = "p:judge"
 Judging = Callable[[str, Contestant, Contestant], Any]
@@ -106,3 +106,19 @@ def separated(draws: int, bias: float, seats: Seats, *, files: int = 12, always_
 
 def _unswapped(vote: Vote) -> Vote:
     return Vote(judge=vote.judge, sample=vote.sample, swapped=False, winner=vote.winner)
+
+
+def better(file: str, first: Contestant, second: Contestant) -> str:
+    """Whose name comes first is better."""
+    return "first" if first < second else "second"
+
+
+def always_first(file: str, first: Contestant, second: Contestant) -> str:
+    """As a judge that does not read says."""
+    return "first"
+
+
+def of_judge(found: Ranking) -> RankingJudgeFigures:
+    """The figures of the only judge."""
+    assert len(found.judges) == 1
+    return found.judges[0]
