@@ -271,3 +271,18 @@ def test_a_judge_is_not_to_blame_for_inputs_that_differ_and_no_verdicts_are_rank
     assert (ran.code, len(server.asks)) == (0, 2)
     assert "--expected is not shown to judges" in ran.err
     assert "use --samples to call it more often" in ran.err
+
+
+def test_models_that_were_asked_several_prompts_are_compared_prompt_by_prompt(
+    cli: Cli, server: JudgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{"n": n, **{name: name * (n + at) for at, name in enumerate("abc")}} for n in range(1, 4)]
+    models = {"openai:a.b": "a", "openrouter:org/ü": "b", f"lmstudio:{'n' * 200}": "c"}
+    evaluate(write_table(Path("x.csv"), rows), models, repeats=2, names=("one", "two", "three"))
+    ran = cli("eval", "rank", "x", *JUDGE, "--json", env=server.env())
+    # 3 pairs of models, 3 rows, 3 prompts, 2 repeats, 2 orders.
+    assert (ran.code, len(server.asks), board(ran.out)["judged"]) == (0, 108, 54)
+    assert set(board(ran.out)["by_name"]) == set(models)
+    ran = cli("eval", "rank", "x", *JUDGE, "--against", "openai:a.b", "--json", env=server.env())
+    assert (ran.code, len(server.asks), board(ran.out)["drawn"]) == (0, 108, 36)

@@ -91,7 +91,7 @@ class RankedAnswers:
             source.prompts.keys() != first.prompts.keys() for source in self._sources
         )
         self._columns = self._name_columns(columns)
-        self.contestants = tuple(self._columns.values())
+        self.contestants = tuple(dict.fromkeys(self._columns.values()))
         if len(self.contestants) < 2:
             raise UsageError(
                 f"evaluation {first.folder.name!r} has answers of {self.contestants[0]} alone",
