@@ -133,7 +133,7 @@ def _figures(found: Strengths[str]) -> list[float]:
             each.se,
             each.low,
             each.high,
-            name in found.unbeaten,
+            name in found.undefeated,
             name in found.winless,
         ]
         figures += found.rank_ranges()[name]
@@ -202,7 +202,7 @@ def test_a_slow_optimiser_arrives_at_the_same(comparisons: list[Comparison[str]]
             counts[pair] = counts.get(pair, 0) + value
     by_counts = bradley_terry(counts)
     assert [by_counts.of(name).strength for name in found.names] == pytest.approx(found.strengths, abs=1e-9)
-    assert not found.unbeaten | found.winless
+    assert not found.undefeated | found.winless
 
 
 def _likelihood(comparisons: Sequence[Comparison[str]], at: dict[str, float], added: frozenset[str]) -> float:
@@ -231,7 +231,7 @@ def test_no_strengths_nearby_are_likelier(comparisons: list[Comparison[str]]) ->
         assert all(any(pair <= set(group) for group in error.groups) for pair in met)
         return
     at = dict(zip(found.names, found.strengths, strict=True))
-    added = found.unbeaten | found.winless
+    added = found.undefeated | found.winless
     best = _likelihood(comparisons, at, added)
     for name, step in itertools.product(at, (0.01, -0.01)):
         assert _likelihood(comparisons, at | {name: at[name] + step}, added) < best

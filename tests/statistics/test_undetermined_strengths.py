@@ -37,7 +37,7 @@ def _open(found: Strengths[str]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("comparisons", "unbeaten", "winless", "ends"),
+    ("comparisons", "undefeated", "winless", "ends"),
     [
         (_won("ab"), "a", "b", "a+ b-"),
         (_won("ab", "ac") + _won("bc", value=0.5), "a", "", "a+ b c"),
@@ -51,12 +51,12 @@ def _open(found: Strengths[str]) -> str:
     ],
 )
 def test_who_never_lost_or_never_won(
-    comparisons: list[Comparison[str]], unbeaten: str, winless: str, ends: str
+    comparisons: list[Comparison[str]], undefeated: str, winless: str, ends: str
 ) -> None:
     found = clustered_strengths(comparisons)
-    assert (found.unbeaten, found.winless) == (set(unbeaten), set(winless))
+    assert (found.undefeated, found.winless) == (set(undefeated), set(winless))
     assert _open(found) == ends
-    for one, other in itertools.product(unbeaten, set(found.names) - set(unbeaten)):
+    for one, other in itertools.product(undefeated, set(found.names) - set(undefeated)):
         apart = found.difference(one, other)
         assert apart.estimate > 0
         assert apart.high is None
@@ -154,8 +154,8 @@ def test_strengths_far_apart_are_found() -> None:
     """A win in a million each; a share below a billionth is none."""
     far = bradley_terry({("a", "b"): 1e6, ("b", "a"): 1, ("b", "c"): 1e6, ("c", "b"): 1})
     assert far.difference("a", "c").estimate == pytest.approx(2 * math.log(1e6), rel=1e-9)
-    assert not far.unbeaten
-    assert bradley_terry({("a", "b"): 1e6, ("b", "a"): 1e-6}).unbeaten == {"a"}
+    assert not far.undefeated
+    assert bradley_terry({("a", "b"): 1e6, ("b", "a"): 1e-6}).undefeated == {"a"}
 
 
 @pytest.mark.parametrize(

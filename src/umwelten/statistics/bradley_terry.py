@@ -71,9 +71,9 @@ class Strengths(Generic[Name]):
     `covariance` is None with one cluster, and `clusters` and `df` are None by Fisher's information, whose
     intervals are normal. `covariate` is the effect of one unit of it, in log odds, with its error.
 
-    `unbeaten` never lost, not even in part, to any outside of their group, and `winless` never won; if there
-    are any, strengths that fit best do not exist, and those here have half a win and half a loss more for
-    each of them.
+    `undefeated` never lost, not even in part, to any outside of their group, and `winless` never won; if
+    there are any, strengths that fit best do not exist, and those here have half a win and half a loss more
+    for each of them.
     """
 
     names: tuple[Name, ...]
@@ -83,7 +83,7 @@ class Strengths(Generic[Name]):
     clusters: int | None
     df: int | None
     method: str
-    unbeaten: frozenset[Name]
+    undefeated: frozenset[Name]
     winless: frozenset[Name]
     covariate: tuple[float, float | None] | None
     _dominance: Dominance = field(repr=False, compare=False)
@@ -230,8 +230,8 @@ def clustered_strengths(
     without a cluster are one each. With `control` the model is β_first − β_second + γ · covariate:
     strengths are those at equal covariates.
 
-    Half a win and half a loss that are added for unbeaten and winless contestants are half a cluster each in
-    the sum, for where one always wins the other clusters have next to no spread. So the finite end for one
+    Half a win and half a loss that are added for undefeated and winless contestants are half a cluster each
+    in the sum, for where one always wins the other clusters have next to no spread. So the finite end for one
     that won in all of 10 files is a chance of 0.67, and 0.84 for 20 (Wilson's: 0.72 and 0.84).
 
     Source: Liang and Zeger 1986, Biometrika 73:13; Cameron and Miller 2015, Journal of Human Resources
@@ -290,7 +290,7 @@ def dominance_of(pairs: Iterable[PairTotals], size: int) -> Dominance:
 
 def anchors_of(order: Dominance) -> list[int]:
     """Return those that half a win and half a loss is added for."""
-    return sorted(order.unbeaten | order.winless)
+    return sorted(order.undefeated | order.winless)
 
 
 def _information_errors(found: Maximum, size: int) -> Matrix:
@@ -376,7 +376,7 @@ def _strengths(
         clusters=clusters,
         df=None if clusters is None else max(0, clusters - 1),
         method="fisher" if clusters is None else "sandwich",
-        unbeaten=frozenset(names[one] for one in order.unbeaten),
+        undefeated=frozenset(names[one] for one in order.undefeated),
         winless=frozenset(names[one] for one in order.winless),
         covariate=covariate,
         _dominance=order,

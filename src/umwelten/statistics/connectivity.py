@@ -24,13 +24,13 @@ class Dominance:
     """Who got anything from whom, also by way of others.
 
     `reached` are those that each contestant got something from; all where strengths exist (Ford's condition).
-    `unbeaten` and `winless` never lost to, or won against, any outside of their group, which is less than
+    `undefeated` and `winless` never lost to, or won against, any outside of their group, which is less than
     the largest: where all of two groups' meetings went one way, it is the smaller group that is named, and
     both where none is the largest. `open_low` and `open_high` are those whose place is not bounded there.
     """
 
     reached: tuple[frozenset[int], ...]
-    unbeaten: frozenset[int]
+    undefeated: frozenset[int]
     winless: frozenset[int]
     open_low: frozenset[int]
     open_high: frozenset[int]
@@ -60,7 +60,7 @@ def dominance(size: int, won: Iterable[tuple[int, int]]) -> Dominance:
     open_low = frozenset(one for one in range(size) if measures[one] & over[one] - reached[one])
     return Dominance(
         reached=reached,
-        unbeaten=frozenset(one for one in open_high if over[one] <= reached[one]),
+        undefeated=frozenset(one for one in open_high if over[one] <= reached[one]),
         winless=frozenset(one for one in open_low if reached[one] <= over[one]),
         open_low=open_low,
         open_high=open_high,

@@ -268,7 +268,7 @@ class _Found:
             ties=ties,
             losses=losses,
             unscored=dict(collected.unscored_of[one]),
-            undefeated=one in strengths.unbeaten,
+            undefeated=one in strengths.undefeated,
             winless=one in strengths.winless,
             bootstrap_low=_points(drawn[0]),
             bootstrap_high=_points(drawn[1]),
