@@ -14,6 +14,7 @@ import pytest
 from forked import FORKS
 from provider import clean_environment, provider
 from reliability.runs import Process
+from umwelten.cli.exit_status import gravest
 from umwelten.simulate.faultserver.profile import Behaviour, Profile, Rule
 from work import of_command
 
@@ -184,3 +185,10 @@ def test_a_straggler_holds_up_nobody(cli, tmp_path):
         ends = [(record.done_s or 0.0, "number 1" in record.prompt) for record in server.idle().records]
     assert [is_slow for _, is_slow in sorted(ends)] == [False] * 4 + [True]
     assert (tmp_path / "output" / "s" / "1.txt.txt").exists()
+
+
+def test_of_several_statuses_the_gravest_counts() -> None:
+    assert gravest([]) == 0
+    assert gravest([0, 3, 1]) == 3
+    assert gravest([1, 4, 3]) == 4  # an unwritten report hides no missed gate
+    assert gravest([4, 130, 1]) == 130
