@@ -41,6 +41,7 @@ def test_a_table_gives_one_reference_or_a_field_each(tmp_path: Path) -> None:
     assert references.of("a", {}) == {"year": "1999", "title": "T"}
     assert references.of("b", {}) == {}
     assert references.check(["a", "b"]) is None
+    assert (references.fields, read_references(str(one), tmp_path).fields) == (("year", "title"), ())
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,13 @@ def test_the_only_other_is_named() -> None:
     assert sentences(found)[0] == "p:a1 ranks first; p:a2 cannot be told apart from it, at 95%."
 
 
+def test_a_difference_that_rounds_to_nothing_is_no_negative_zero() -> None:
+    found = ranking(contestant(1, 1000.0), contestant(2, 1000.3))
+    text = "\n".join(lines(found))
+    assert "-0 points" not in text
+    assert "+0 points" in text
+
+
 def test_resampled_intervals_are_shown_where_there_is_room() -> None:
     found = ranking(contestant(1, 1010, bootstrap_low=980.0, bootstrap_high=1030.0), bootstrap=200)
     assert "980 – 1,030" in "\n".join(lines(found))

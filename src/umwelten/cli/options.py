@@ -33,7 +33,18 @@ _OF_SUITE: Mapping[str, str] = {
     "on_end": "Run this in a shell when a task ends, with UMWELTEN_ID, UMWELTEN_FOLDER, UMWELTEN_STATUS and "
     "UMWELTEN_EXIT_STATUS in its environment, and without keys.",
 }
-"""What options of `eval suite` are about, where that is not what they are elsewhere."""
+_OF_RANK: Mapping[str, str] = {
+    "judge": "Models that judge: provider:model, separated by commas; @NAME is a group in umwelten.toml. "
+    "Repeatable.",
+    "samples": "Ask each judge N times about a pair, in each order.",
+    "expected": "Show judges what an answer should be: {{row.NAME}}, a table with a column file, "
+    "@gold/{{file.stem}}.txt, =Paris, or ID:gold, the answers of another evaluation.",
+    "id": "Name of the ranking, which is an evaluation of its own.  [default: ID.rank]",
+    "report": "Write the ranking to this file at the end: .csv, .html, .json, .md or .parquet; repeatable.",
+    "json": "Print the ranking as JSON on stdout at the end.",
+}
+_WORDS: Mapping[str, Mapping[str, str]] = {"suite": _OF_SUITE, "rank": _OF_RANK}
+"""What options of a command are about, where that is not what they are elsewhere."""
 
 
 class TableOption(SingleOption):
@@ -125,18 +136,16 @@ def table_options(
     command: Literal["run", "batch", "score", "rank", "suite", "learn", "resume"],
 ) -> list[click.Parameter]:
     """The flags of a command: those that it shares with `eval run` and `eval batch`."""
-    if command == "suite":
-        return [
-            TableOption(replace(OPTIONS[name], help=_OF_SUITE[name]))
-            if name in _OF_SUITE
-            else _table_option(name)
-            for name in OPTIONS
-            if name in OF_SUITE
-        ]
-    some = {"score": OF_SCORE, "rank": OF_RANK, "learn": OF_LEARN, "resume": OF_RESUME}.get(command)
-    if some is not None:
-        return [_table_option(name) for name in OPTIONS if name in some]
-    return [_table_option(name) for name, option in OPTIONS.items() if option.only in (None, command)]
+    known = {"score": OF_SCORE, "rank": OF_RANK, "suite": OF_SUITE, "learn": OF_LEARN, "resume": OF_RESUME}
+    some = known.get(command)
+    if some is None:
+        return [_table_option(name) for name, option in OPTIONS.items() if option.only in (None, command)]
+    words = _WORDS.get(command, {})
+    return [
+        TableOption(replace(OPTIONS[name], help=words[name])) if name in words else _table_option(name)
+        for name in OPTIONS
+        if name in some
+    ]
 
 
 @cache

@@ -28,6 +28,7 @@ from umwelten.evaluation.ranking.ranking import RankingEvaluation
 from umwelten.phrases import Wording
 from umwelten.report.output_files import check_report_path, write_report
 from umwelten.report.render.ranking_text import ranking_lines
+from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.ranking import Ranking
 from umwelten.text import formatting
 from umwelten.text.sanitize import safe
@@ -104,14 +105,24 @@ def _drawn(ranking: RankingEvaluation) -> list[str]:
     states, plan = ranking.states, ranking.plan
     drawn, everything = sum(states.values()), plan.all_comparisons
     of = f" of {everything:,}" if drawn != everything else ""
-    contestants, questions = len(plan.answers.contestants), len(plan.answers.rows)
+    ranked, questions = plan.answers.contestants, len(plan.answers.rows)
     lines = [
-        f"compared {formatting.count(contestants, 'model')} on {formatting.count(questions, 'question')}: "
+        f"compared {formatting.count(len(ranked), _ranked_noun(ranked))} on "
+        f"{formatting.count(questions, 'question')}: "
         f"{drawn:,}{of} comparisons, "
         f"{'each in both orders' if plan.choice.seats == 'both' else 'each in one order'}"
     ]
     lines += [f"         {states[kind]:,} {words}" for kind, words in _STATES.items() if states[kind]]
     return lines
+
+
+def _ranked_noun(ranked: Sequence[Contestant]) -> str:
+    """Return what is ranked: models, prompts of one model, or models of several evaluations."""
+    models = len({each.model for each in ranked})
+    if models == len(ranked):
+        return "model"
+    prompts = len({each.prompt for each in ranked})
+    return "prompt" if models == 1 and prompts == len(ranked) else "contestant"
 
 
 def _show(board: Ranking, *, as_json: bool) -> None:

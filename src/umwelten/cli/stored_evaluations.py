@@ -114,6 +114,9 @@ def _there(output_dir: Path, name: str = "") -> str:
     known = [path.name for path in evaluations(output_dir)]
     if not known:
         return "There are none yet."
+    tasks = [each for each in known if each.startswith(f"{name}.")]
+    if len(tasks) > 1:  # the name of a suite
+        return f"Did you mean one of its tasks? There are {', '.join(tasks)}."
     some = ", ".join(known[:10])
     return f"{nearest_name(name, known)}There are {some}{', …' if len(known) > 10 else ''}."
 

@@ -15,7 +15,7 @@ from umwelten.config.demands import used_demands
 from umwelten.config.option_types import PlainText
 from umwelten.config.rates import given_rates
 from umwelten.config.settings import Settings, model_groups
-from umwelten.errors import StoreError, UsageError
+from umwelten.errors import StoreError, UmweltenError, UsageError
 from umwelten.evaluation.engine_choice import (
     check_workers,
     note_idle_engine,
@@ -148,7 +148,13 @@ def _models(settings: Settings, vendors: Mapping[str, Vendor], notes: list[Wordi
             Phrase("Give {option:models=provider:model}, or put it in umwelten.toml."),
             argument="models",
         )
-    models, found = parse_models(settings.get("models"), vendors, model_groups(settings), settings.variants)
+    try:
+        models, found = parse_models(
+            settings.get("models"), vendors, model_groups(settings), settings.variants
+        )
+    except UmweltenError as error:
+        error.argument = error.argument or "models"  # says where it stands: a flag, a line of a file
+        raise
     notes.extend(found)
     return models
 

@@ -343,7 +343,7 @@ def note_high_caps(spec: EvaluationSpec, known: Mapping[str, Vendor], notes: lis
         several = len(members(known[name]))
         low, high = (several * calls for calls in known[name].recommended)
         models = sum(1 for model in spec.models if model.provider == name)
-        calls = spec.limits.provider_concurrency.get(name, share * models)
+        calls = spec.limits.provider_concurrency.get(name, min(share * models, spec.limits.max_concurrency))
         if name != "local" and calls > high:
             notes.append(
                 f"{calls} calls in flight are more than the {low}-{high} that suit most {name} "

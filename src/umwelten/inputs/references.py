@@ -54,10 +54,12 @@ Reference = Mapping[str, Any]
 class References(Protocol):
     """Where references come from.
 
-    `names` are the placeholders whose values it takes from an input.
+    `names` are the placeholders whose values it takes from an input, `fields` those that each reference is
+    made of where it is a record; none where it is one value, or where that differs.
     """
 
     names: tuple[str, ...]
+    fields: tuple[str, ...]
 
     def check(self, inputs: Iterable[str]) -> str | None:
         """Compare with the names of all inputs; returns a note for the user. Errors: `InputError`."""
@@ -112,6 +114,8 @@ def names_references(where: str) -> bool:
 class _Text:
     """A text with placeholders."""
 
+    fields: tuple[str, ...] = ()
+
     def __init__(self, template: Template) -> None:
         self._template, self.names = template, template.names
 
@@ -126,6 +130,8 @@ class _Text:
 
 class _Files:
     """A file an input. What fills a placeholder leads nowhere but below the folder that is written out."""
+
+    fields: tuple[str, ...] = ()
 
     def __init__(self, pattern: str, base: Path) -> None:
         self._pattern, self._template = pattern, Template(pattern)
@@ -189,6 +195,7 @@ class _Labels:
         one = _column(EXPECTED, known)
         self._columns = (one,) if one is not None else tuple(name for name in known if name != self._file)
         self._names = (EXPECTED,) if one is not None else self._columns
+        self.fields = () if one is not None else self._columns
         self._rows = self._read()
         self._alike: dict[str, str] = {}
         for key in self._rows:
@@ -240,6 +247,7 @@ class _Answers:
     """The answers of another evaluation, by the inputs' names."""
 
     names: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, model: str | None) -> None:
         if not has_database(folder):

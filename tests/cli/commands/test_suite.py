@@ -221,12 +221,16 @@ def test_an_estimate_asks_before_going_on_and_the_repeat_continues(cli: Cli, tmp
         ('row_name = "city"\nprompt = "Dear', 'row_name = "town"\nprompt = "Dear', "has no column 'town'"),
         ('scorers.right = { type = "contains" }', "", "task 'capitals' has no scorers"),
         ("openai:judge", "openrouter:judge", "OPENROUTER_API_KEY"),
+        ('"openai:b"', '"opnai:b"', "line 3, [suite]: 'opnai' in 'opnai:b' is not a known provider"),
+        ('"contains" }', '"contains", expected = "It" }', "scorer 'right': expected: 'It' names no"),
+        ('"{{row.country}}"', '"data/gold.csv"', "a column 'expected', and suites/data/gold.csv has"),
     ],
 )
 def test_what_is_wrong_in_any_task_is_said_with_its_line_before_the_first_call(
     cli: Cli, tmp_path: Path, old: str, new: str, said: str
 ) -> None:
     path = write_suite(tmp_path, SUITE.replace(old, new))
+    (tmp_path / "suites" / "data" / "gold.csv").write_text("file,country\nParis,France\n")
     with provider(profile()) as server:
         env = server.env()
         del env["OPENROUTER_API_KEY"]
@@ -234,6 +238,11 @@ def test_what_is_wrong_in_any_task_is_said_with_its_line_before_the_first_call(
         assert (ran.code, server.ledger.requests) == (2, 0)
     assert said in ran.err
     assert not (tmp_path / "output").exists()
+
+
+def test_a_model_of_the_command_is_not_put_down_to_a_line_of_the_file(cli: Cli, tmp_path: Path) -> None:
+    ran = cli("eval", "suite", write_suite(tmp_path), "-m", "openai", env={"OPENAI_API_KEY": "k"})
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "Error: 'openai' is not a model name")
 
 
 def test_an_evaluation_that_is_something_else_is_left_alone(cli: Cli, tmp_path: Path) -> None:

@@ -10,16 +10,17 @@ from typing import Any
 
 import msgspec
 
-from umwelten.errors import InputError, UsageError
+from umwelten.errors import InputError
 from umwelten.evaluation.scoring.answer_inputs import AnswerInputs
 from umwelten.evaluation.scoring.external import ScorerInput
 from umwelten.evaluation.scoring.jury import Jury, check_judges_ahead, is_judge
 from umwelten.evaluation.scoring.lanes import Lane, Tools, answer_name, row_of, with_definitions
+from umwelten.evaluation.scoring.scorer_references import place_of_references, read_all_references
 from umwelten.evaluation.scoring.spec import ScoringSpec
 from umwelten.evaluation.spec import EvaluationSpec
 from umwelten.inputs.earlier_answers import matching_calls
 from umwelten.inputs.questions import chained_columns
-from umwelten.inputs.references import FILE_VALUES, References, read_references
+from umwelten.inputs.references import FILE_VALUES
 from umwelten.phrases import Phrase, Wording
 from umwelten.prompts.template import Template
 from umwelten.scoring.catalog import CATALOG
@@ -100,7 +101,7 @@ class Scoring:
             lanes = [
                 Lane(
                     definition,
-                    self._references.get(_where(definition, self._spec) or ""),
+                    self._references.get(place_of_references(definition, self._spec) or ""),
                     processes.get(definition.name),
                     self._tools,
                     stack,
@@ -246,22 +247,6 @@ def known_scorers(folder: Path) -> dict[str, Definition]:
         }
 
 
-def read_all_references(spec: ScoringSpec, output_dir: Path) -> dict[str, References]:
-    """Return the references of all scorers by what says where they are.
-
-    Errors: `UsageError` for a scorer that needs some and has none, `InputError`.
-    """
-    found: dict[str, References] = {}
-    for definition in spec.scorers:
-        where = _where(definition, spec)
-        if where is None:
-            _check_needs_none(definition)
-        elif where not in found:
-            base = spec.bases.get(definition.name, Path()) if definition.expected else spec.base
-            found[where] = read_references(where, output_dir, base)
-    return found
-
-
 def check_ahead(spec: ScoringSpec, wanted: EvaluationSpec) -> None:
     """See before an evaluation that its answers can be scored afterwards.
 
@@ -285,32 +270,6 @@ def check_ahead(spec: ScoringSpec, wanted: EvaluationSpec) -> None:
 
 def _template_of(names: tuple[str, ...]) -> Template:
     return Template("".join(f"{{{{{name}}}}}" for name in names))
-
-
-def _where(definition: Definition, spec: ScoringSpec) -> str | None:
-    return definition.expected or spec.expected
-
-
-def _check_needs_none(definition: Definition) -> None:
-    known = CATALOG[definition.type]
-    needs = (
-        not is_judge(definition)
-        and known.needs not in ("nothing", "group")
-        and "value" not in definition.settings
-    )
-    if needs:
-        raise UsageError(
-            Phrase(
-                "scorer {name!r} ({type}) compares answers with references, and none are given",
-                name=definition.name,
-                type=definition.type,
-            ),
-            Phrase(
-                "Say where they are with {option:expected}, or give the scorer a value: {type}:Paris",
-                type=definition.type,
-            ),
-            argument="expected",
-        )
 
 
 def check_names(names: tuple[str, ...], reader: Reader, place: str) -> None:

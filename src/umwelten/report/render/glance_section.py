@@ -27,10 +27,16 @@ def _one_glance(part: ReportSection, vendors: Mapping[str, Vendor]) -> str:
         dates += f" to {_date(evaluation.finished_at)}"
     body = "" if part.rankings.is_ranking else figures_of(part, vendors)
     return (
-        f'<section id="glance"><p class="kind">{text(evaluation.type)} · {dates} UTC</p>'
+        f'<section id="glance"><p class="kind">{text(_kind(part))} · {dates} UTC</p>'
         f"<h1>{text(part.id)} {_badge(part)}</h1>\n{_why(part)}"
         f"{_asked(part)}{body}</section>\n"
     )
+
+
+def _kind(part: ReportSection) -> str:
+    """What the evaluation is: `run`, `batch`, `ranking of tips`."""
+    own = part.rankings.own
+    return part.overview.evaluation.type if own is None else f"ranking of {', '.join(own.of)}"
 
 
 def _asked(part: ReportSection) -> str:

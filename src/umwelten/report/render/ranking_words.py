@@ -295,7 +295,7 @@ def win_shares(ranking: Ranking) -> list[WinShares]:
 
 def difference(pair: RankedPair, ranking: Ranking) -> str:
     """Return the difference of a pair in figures and words, without the names."""
-    figures = f"{pair.points:+,.0f} points{_ends(pair)}"
+    figures = f"{pair.points:+z,.0f} points{_ends(pair)}"
     p = "" if pair.p_adjusted is None else f", p = {p_text(pair.p_adjusted)}"
     words = "told apart" if told_apart(pair, ranking) else "cannot be told apart"
     if words != "told apart" and significant(pair.p, ranking.level):
@@ -313,7 +313,7 @@ def _ends(found: RankedPair | LengthEffect) -> str:
     """Return an interval of points in brackets; "" where nothing is known."""
     if found.low is None and found.high is None:
         return ""
-    low, high = ("open" if end is None else f"{end:+,.0f}" for end in (found.low, found.high))
+    low, high = ("open" if end is None else f"{end:+z,.0f}" for end in (found.low, found.high))
     return f" ({low} {_DASH} {high})"
 
 
@@ -379,6 +379,6 @@ def other_lines(ranking: Ranking) -> Iterator[str]:
         found = ranking.length
         figures = _ends(found)
         yield (
-            f"Points are at equal length. An answer twice as long gains {found.points:+,.0f}{figures} points "
-            "with the judges."
+            f"Points are at equal length. An answer twice as long gains {found.points:+z,.0f}{figures} "
+            "points with the judges."
         )

@@ -220,7 +220,9 @@ def _check_placeholders(settings: Mapping[str, Any]) -> None:
             known = (*SEEN, *(f"{beginning}…" for beginning in FURTHER))
             listed = ", ".join(f"{{{{{each}}}}}" for each in known)
             near = did_you_mean_clause(closest(name, SEEN, ignore_case=True), "{{{{{}}}}}")
-            raise Contradiction("ask", f"has {{{{{name}}}}}, which is not known{near}. Known are {listed}")
+            raise Contradiction(
+                "ask", f"has {{{{{name}}}}}, which is not known{near or '.'} Known are {listed}"
+            )
     if not found:
         return
     if "sees" in settings:

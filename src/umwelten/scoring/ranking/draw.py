@@ -51,7 +51,7 @@ class PairShare(FrozenStruct):
                 return cls(share=amount / 100)
             if not match[2] and amount >= 1 and amount.denominator == 1 and "." not in match[1]:
                 return cls(number=int(amount))
-        raise ValueError(f"{text!r:.60}: must be {_EXPECTED}")
+        raise ValueError(f"give {_EXPECTED}")
 
     def of(self, total: int) -> int:
         """Return how many comparisons of `total` are drawn: at least one, where there is any, at most all."""

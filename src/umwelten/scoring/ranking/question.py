@@ -60,7 +60,7 @@ def shown_names(question: str | None, there: Collection[str]) -> tuple[str, ...]
         if name not in SHOWN and not name.startswith(FURTHER):
             known = ", ".join(f"{{{{{each}}}}}" for each in (*SHOWN, "row.…", "file.name"))
             near = did_you_mean_clause(closest(name, SHOWN, ignore_case=True), "{{{{{}}}}}")
-            raise ValueError(f"has {{{{{name}}}}}, which is not known{near}. Known are {known}")
+            raise ValueError(f"has {{{{{name}}}}}, which is not known{near or '.'} Known are {known}")
     if missing := [name for name in ANSWERS if name not in names]:
         raise ValueError(
             f"has placeholders, but not {{{{{missing[0]}}}}}: with placeholders a judge sees only those, and "
