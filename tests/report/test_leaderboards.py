@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.report.boardkit import board, make_task
+from tests.scoredkit import evaluate, score, write_table
 
 from umwelten.errors import StoreError
 from umwelten.report.render.leaderboard_json import leaderboard_json
@@ -176,6 +177,25 @@ def test_gates(two: Path, gate: str, outcome: str) -> None:
         gate.partition(".")[0] if gate.startswith(("letters", "capitals")) else None,
         outcome,
     )
+
+
+def test_tasks_about_the_same_rows_are_correlated(tmp_path: Path) -> None:
+    rows = [{"n": str(n), "want": "yes", "p": "yes" if n % 2 else "no"} for n in range(20)]
+    for folder, second in (("same", "one.csv"), ("other", "two.csv")):
+        (tmp_path / folder).mkdir()
+        for name, table in (("one", "one.csv"), ("two", second)):
+            path = write_table(tmp_path / folder / table, rows)
+            score(evaluate(path, {"p:a": "p"}, id=f"nightly.{name}", output=tmp_path / folder), "right=exact")
+    (same,), (other,) = (board(tmp_path / folder, "one", "two").rows for folder in ("same", "other"))
+    task = same.tasks["one"]
+    assert same.se == pytest.approx(task.se)
+    assert (same.low, same.high) == pytest.approx((task.low, task.high), abs=0.01)
+    assert other.se is not None and other.se == pytest.approx((task.se or 0) / 2**0.5)
+    sure = "total.low >= 0.33"
+    assert [
+        board(tmp_path / folder, "one", "two", gates=[sure]).gates[0].result.outcome
+        for folder in ("same", "other")
+    ] == ["missed", "met"]
 
 
 def test_twelve_tasks_fifteen_models_and_long_names(tmp_path: Path) -> None:

@@ -141,6 +141,11 @@ def _mean(column: Column, figure: Figure, k: int, unscored: int) -> float | None
     return mean_of(values) if values else None
 
 
+def file_means(column: Column, *, unscored: int | None = None) -> Iterator[tuple[int, float]]:
+    """Yield the place and mean of each file that has one; `unscored` as for `estimate`."""
+    return ((place, value) for place, value, _ in _by_file(column, "mean", 1, unscored))
+
+
 def _by_file(
     column: Column, figure: Figure, k: int, unscored: int | None
 ) -> Iterator[tuple[int, float, int]]:

@@ -15,13 +15,21 @@ import msgspec
 
 from umwelten.report import stats
 from umwelten.report.queries import overviews
+from umwelten.report.queries.input_keys import input_keys
 from umwelten.report.queries.score_columns import TOTAL, column_names, score_columns
 from umwelten.scoring.columns import Column, ColumnName
 from umwelten.scoring.figures import bounds, estimate
 from umwelten.scoring.gate_outcomes import GateColumn, GateResult, gate_results
 from umwelten.scoring.gates import Gate
 from umwelten.scoring.leaderboard import Leaderboard, LeaderboardRow, LeaderboardTask, TaskGate, TaskValue
-from umwelten.scoring.leaderboard_figures import NOTHING, SuiteColumn, suite_gate_result, weighted_mean
+from umwelten.scoring.leaderboard_figures import (
+    NOTHING,
+    SuiteColumn,
+    suite_correlations,
+    suite_gate_result,
+    weighted_mean,
+)
+from umwelten.scoring.shared_inputs import TaskInputs, shared_units
 from umwelten.statistics import Estimate
 from umwelten.store.database import NeverStarted, has_database
 from umwelten.store.reader import Reader
@@ -43,6 +51,7 @@ class _Asked(FrozenStruct):
 class _Task(FrozenStruct):
     task: LeaderboardTask
     asked: Mapping[ColumnName, _Asked] = {}
+    inputs: TaskInputs = TaskInputs(keys=())
     notes: tuple[str, ...] = ()
 
     def of(self, name: ColumnName) -> _Asked | None:
@@ -65,8 +74,9 @@ def leaderboard(
     """
     found = [_task(output_dir / task.id, task, level) for task in tasks]
     names = _names(found)
-    rows = [_row(name, found) for name in names]
-    columns = [_suite_column(name, found) for name in names]
+    units = tuple(shared_units([task.inputs for task in found]))
+    columns = [_suite_column(name, found, units) for name in names]
+    rows = [_row(column, found) for column in columns]
     notes = [note for task in found for note in task.notes]
     if tasks and not any(task.weight > 0 for task in tasks):
         notes.append("no task has a weight, so there is no mean")
@@ -110,7 +120,8 @@ def _task(folder: Path, task: LeaderboardTask, level: float) -> _Task:
 
 def _read(reader: Reader, scores: ScoreReader, task: LeaderboardTask, level: float) -> _Task:
     scorers = scores.scorers()
-    by_scorer = score_columns(reader, scores).by_scorer if scorers else {}
+    columns = score_columns(reader, scores) if scorers else None
+    by_scorer = {} if columns is None else columns.by_scorer
     weighted = [scorer.name for scorer in scorers if scorer.weight > 0]
     leading = TOTAL if TOTAL in by_scorer else weighted[0] if weighted else None
     judged = _judged(scores)
@@ -127,6 +138,10 @@ def _read(reader: Reader, scores: ScoreReader, task: LeaderboardTask, level: flo
             state="unscored" if leading is None else "scored",
         ),
         asked=dict(_asked(reader, by_scorer, leading, level)),
+        inputs=TaskInputs(
+            keys=() if columns is None else input_keys(reader),
+            clusters=None if columns is None else columns.files.clusters,
+        ),
         notes=tuple(notes),
     )
 
@@ -222,10 +237,14 @@ def _shared(tasks: Sequence[_Task], names: Sequence[ColumnName]) -> Iterator[str
             yield f"task {task.task.name} has one prompt: its values count for each prompt of a model"
 
 
-def _row(name: ColumnName, tasks: Sequence[_Task]) -> LeaderboardRow:
+def _row(column: SuiteColumn, tasks: Sequence[_Task]) -> LeaderboardRow:
+    name = column.name
     asked = {task.task.name: (task.task.weight, task.of(name)) for task in tasks}
     there = [one for _, one in asked.values() if one is not None]
-    mean = weighted_mean((weight, None if one is None else one.found) for weight, one in asked.values())
+    mean = weighted_mean(
+        ((weight, None if one is None else one.found) for weight, one in asked.values()),
+        suite_correlations(column),
+    )
     costs = [one.value.cost_usd for one in there if one.value.cost_usd is not None]
     return LeaderboardRow(
         model=name.model,
@@ -255,13 +274,16 @@ def _merged(asked: Sequence[_Asked]) -> Sequence[float]:
 # --- gates ---------------------------------------------------------------------------------------
 
 
-def _suite_column(name: ColumnName, tasks: Sequence[_Task]) -> SuiteColumn:
+def _suite_column(
+    name: ColumnName, tasks: Sequence[_Task], units: tuple[Sequence[int] | None, ...]
+) -> SuiteColumn:
     asked = [(task.task, task.of(name)) for task in tasks]
     there = [(task, one) for task, one in asked if one is not None]
     gated = [one.gated for _, one in there]
     return SuiteColumn(
         name=name,
         parts=tuple((task.weight, None if one is None else one.total) for task, one in asked),
+        units=units,
         of_all=GateColumn(
             name=name,
             scores={
