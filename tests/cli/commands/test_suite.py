@@ -173,6 +173,7 @@ def test_options_without_effect_are_refused_by_name(cli: Cli, tmp_path: Path) ->
         for words, said in (
             (("--only", ""), "has no task ''"),
             (("--max-drop", "2%"), "--max-drop goes with --baseline"),
+            (("--baseline", "../old/nightly"), "'../old/nightly' cannot be an id"),
             (("--only", "letters", "--fail-under", "total >= 0.5"), "'total >= 0.5' is about tasks that do"),
             (("--profile", "gated"), "gate 'right >= 0.9': 'right' is no metric of a suite"),
             (("--profile", "learns"), "a suite learns nothing from its answers"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from umwelten.errors import UmweltenError, UsageError
+from umwelten.evaluation.spec import check_id
 from umwelten.evaluation.suite.plan import PlannedTask, SuitePlan
 from umwelten.evaluation.suite.running import Front, TaskEnd
 from umwelten.phrases import Phrase, Wording
@@ -19,6 +20,7 @@ from umwelten.text.suggestions import closest, did_you_mean
 
 def check_baseline(plan: SuitePlan, baseline: str) -> list[Wording]:
     """Return notes on tasks that the baseline lacks. Raises `UsageError` where it has none of them."""
+    check_id(baseline)
     if baseline == plan.name:
         raise UsageError(
             f"suite {baseline!r} is compared with itself",
