@@ -195,7 +195,8 @@ def _scorer_table(name: str, given: Any) -> Any:
 
 
 def _names(given: str | Sequence[str]) -> list[str]:
-    return [name.strip() for text in _texts(given) for name in text.split(",") if name.strip()]
+    """The names of tasks. An empty one is none: it must not stand for all."""
+    return [name.strip() for text in _texts(given) for name in text.split(",")]
 
 
 def _texts(given: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -55,31 +56,35 @@ def suite(path: Path, flags: dict[str, Any]) -> None:
     configured = load(Path.cwd(), os.environ, profile=flags["profile"])
     with configured.concealing():
         plan = plan_suite(read_suite_file(path), configured, flags, only=only, spelling=as_flag)
-        settings = plan.settings
-        check_one_preview(settings)
-        for report in settings.get("report"):
-            check_leaderboard_path(report)
-        front = _Front(settings)
-        front.tell(settings.notes)
-        front.tell([] if baseline is None else check_baseline(plan, baseline))
-        if settings.get("dry_run"):
-            from umwelten.cli.suite_ahead import dry_run_suite
+        with contextlib.closing(plan):  # servers of tools do not outlive an error
+            _run(plan, baseline, max_drop, exit_zero=exit_zero)
 
-            dry_run_suite(plan, front.new)
-            plan.close()
-            return
-        raise_file_limit()
-        work_comes_first()
-        if settings.get("estimate") is not None:
-            from umwelten.cli.suite_ahead import estimate_suite
 
-            status = estimate_suite(plan, front.look, front.new)
-            if status is not None:
-                plan.close()
-                leave(status)
-        ends = run_suite(plan, front)
-        compared = {} if baseline is None else compare_tasks(plan, baseline, ends, front, max_drop=max_drop)
-        leave(_show(plan, ends, compared, exit_zero=exit_zero))
+def _run(plan: SuitePlan, baseline: str | None, max_drop: float, *, exit_zero: bool) -> None:
+    settings = plan.settings
+    check_one_preview(settings)
+    for report in settings.get("report"):
+        check_leaderboard_path(report)
+    front = _Front(settings)
+    front.tell(settings.notes)
+    front.tell([] if baseline is None else check_baseline(plan, baseline))
+    if settings.get("dry_run"):
+        from umwelten.cli.suite_ahead import dry_run_suite
+
+        dry_run_suite(plan, front.new)
+        return
+    raise_file_limit()
+    work_comes_first()
+    if settings.get("estimate") is not None:
+        from umwelten.cli.suite_ahead import estimate_suite
+
+        status = estimate_suite(plan, front.look, front.new)
+        if status is not None:
+            plan.close()  # whoever leaves ends the process
+            leave(status)
+    ends = run_suite(plan, front)
+    compared = {} if baseline is None else compare_tasks(plan, baseline, ends, front, max_drop=max_drop)
+    leave(_show(plan, ends, compared, exit_zero=exit_zero))
 
 
 def _names(given: Sequence[str]) -> list[str]:
