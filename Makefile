@@ -87,7 +87,7 @@ bench-peers: ## other tools for the benchmarks, pinned, each in an environment o
 	$(PYTHON) -m venv .bench/litellm && .bench/litellm/bin/pip install --quiet litellm==1.105.3
 	mkdir -p .bench/promptfoo && npm install --silent --prefix .bench/promptfoo promptfoo@0.121.20
 
-torture: $(VENV)/.tools ## every cut of streams with tools, a thousand kills, 200 of judges and 100 of suites, 20,000 hostile files, 5,000 databases, 2,000 runs over workers that die, half an hour of soak; writes docs/reliability.md
+torture: $(VENV)/.tools ## every cut of streams with tools, a thousand kills, 200 of judges, 100 each of suites and rankings, 20,000 hostile files, 5,000 databases, 2,000 runs over workers that die, half an hour of soak; writes docs/reliability.md
 	UMWELTEN_TEST_THOROUGH=1 $(BIN)/python -m pytest -q -k in_any_pieces tests/providers/test_tool_calls.py tests/providers/test_tool_calls_openai.py
 	UMWELTEN_TEST_THOROUGH=1 $(BIN)/python -m pytest -q -k fond_of_a_seat tests/scoring/test_ranking_fit.py
 	UMWELTEN_TEST_THOROUGH=1 $(BIN)/python -m pytest -q tests/fleet/test_worlds.py

@@ -30,6 +30,7 @@ from umwelten.report.output_files import check_report_path, write_report
 from umwelten.report.render.ranking_text import ranking_lines
 from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.ranking import Ranking
+from umwelten.store.derived import owner
 from umwelten.text import formatting
 from umwelten.text.sanitize import safe
 
@@ -48,7 +49,9 @@ def rank(ids: Sequence[str], flags: dict[str, Any], prompt: str | None) -> None:
         known, notes = vendors(settings), list[Wording](settings.notes)
         for path in settings.get("report"):
             _check_report_path(path)
-        folders = named_folders(settings.get("output_dir"), ids)
+        # A pattern means answers, and not an earlier ranking of them: repeated it must find the same.
+        found = named_folders(settings.get("output_dir"), ids)
+        folders = [folder for folder in found if folder.name in ids or owner(folder) is None] or found
         ranking = RankingEvaluation(folders, settings, known, notes, prompt=prompt, stdin=sys.stdin.read)
         ranking.check_some()
         if settings.get("dry_run"):

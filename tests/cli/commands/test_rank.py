@@ -150,6 +150,9 @@ def test_prompts_and_evaluations_are_ranked_as_models_are(
     found = json.loads(ran.out)
     assert [line["contestant"]["evaluation"] for line in found["board"]] == ["new", "base"]
     assert found["id"] == "base.rank" and found["of"] == ["base", "new"]
+    asked = len(server.asks)
+    ran = cli("eval", "rank", "*", *JUDGE, "--json", env=server.env())
+    assert (ran.code, len(server.asks)) == (0, asked), "no earlier ranking of them is meant"
 
 
 def test_mistakes_are_named_before_anything_is_asked(
