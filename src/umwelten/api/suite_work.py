@@ -94,7 +94,8 @@ class SuiteWork:
     def _finish(self, compared: Mapping[str, Comparison | None]) -> None:
         plan = self.plan
         tasks = [
-            LeaderboardTask(name=name, id=id, weight=plan.weights[name]) for name, id in plan.ids.items()
+            LeaderboardTask(name=name, id=id, weight=plan.weights[name], scorers=plan.scorers[name])
+            for name, id in plan.ids.items()
         ]
         board = leaderboard(plan.output_dir, plan.name, tasks, plan.gates)
         comparisons = {task: found for task, found in compared.items() if found is not None}

@@ -166,7 +166,10 @@ def _show(
     for end in ends:
         if not end.is_begun:
             click.echo(f"task {end.task}: not begun", err=True)
-    tasks = [LeaderboardTask(name=name, id=id, weight=plan.weights[name]) for name, id in plan.ids.items()]
+    tasks = [
+        LeaderboardTask(name=name, id=id, weight=plan.weights[name], scorers=plan.scorers[name])
+        for name, id in plan.ids.items()
+    ]
     board = leaderboard(plan.output_dir, plan.name, tasks, plan.gates)
     comparisons = {task: found for task, found in compared.items() if found is not None}
     _print(board, comparisons, as_json=plan.settings.get("json"))

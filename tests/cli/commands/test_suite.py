@@ -114,6 +114,18 @@ def test_flags_count_over_tasks_which_count_over_the_suite(cli: Cli, tmp_path: P
     } == {(0.25, 7)}
 
 
+def test_scores_of_other_scorers_are_no_part_of_a_task(cli: Cli, tmp_path: Path) -> None:
+    text = SUITE[: SUITE.index("[tasks.letters]")]
+    path = write_suite(tmp_path, text.replace("scorers.right", "scorers.old"))
+    with provider(profile()) as server:
+        assert cli("eval", "suite", path, env=server.env()).code == 0
+        write_suite(tmp_path, text.replace("{{row.country}}", "{{row.city}}"))
+        ran = cli("eval", "suite", path, "--json", env=server.env())
+    board = json.loads(ran.out)
+    assert [(row["mean"], row["tasks"]["capitals"]["mean"]) for row in board["rows"]] == [(0, 0), (0, 0)]
+    assert (board["tasks"][0]["scorers"], len(board["notes"])) == (["right"], 1)
+
+
 def test_a_limit_of_costs_is_one_for_all_and_leaves_the_rest_unbegun(cli: Cli, tmp_path: Path) -> None:
     path = write_suite(tmp_path)
     models = ("a", "b", "judge")

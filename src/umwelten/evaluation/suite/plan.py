@@ -83,7 +83,8 @@ class PlannedTask:
 
 @dataclass
 class SuitePlan:
-    """A suite that is checked. `tasks` are those that are to run; `ids` the evaluations of all, by task.
+    """A suite that is checked. `tasks` are those that are to run; `ids` the evaluations of all, by task, and
+    `scorers` those that count there (none: all that are stored).
 
     `gates` are of the tasks that are to run, and of the whole suite where all are. `settings` are those of
     the suite as a whole.
@@ -95,6 +96,7 @@ class SuitePlan:
     tasks: tuple[PlannedTask, ...]
     ids: Mapping[str, str]
     weights: Mapping[str, float]
+    scorers: Mapping[str, tuple[str, ...]]
     gates: tuple[Gate, ...]
 
     @property
@@ -173,6 +175,10 @@ def plan_suite(
             tasks=tuple(tasks),
             ids=ids,
             weights={task: file.tasks[task].weight for task in file.tasks},
+            scorers={
+                task: tuple(merged(file.common, file.tasks[task]).scoring.scorers) for task in file.tasks
+            }
+            | {task.name: tuple(scorer.name for scorer in task.scoring.scorers) for task in tasks},
             gates=gates,
         )
     finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -67,7 +67,8 @@ def leaderboard(
     *,
     level: float = 0.95,
 ) -> Leaderboard:
-    """Return the board of a suite. Of `tasks`, only `name`, `id` and `weight` are read.
+    """Return the board of a suite. Of `tasks`, `name`, `id` and `weight` are read, and `scorers`: where they
+    are given, other scores that are stored do not count.
 
     A task that was not begun, or never scored, is on the board without values. `gates` must have been
     checked. Raises StoreError for an evaluation that cannot be read.
@@ -102,6 +103,7 @@ def _order(row: LeaderboardRow) -> tuple[bool, float]:
 
 def _task(folder: Path, task: LeaderboardTask, level: float) -> _Task:
     """What is stored of a task."""
+    named = task.scorers
     task = LeaderboardTask(name=task.name, id=task.id, weight=task.weight, state="not_begun")
     not_begun = _Task(task=task, notes=(f"task {task.name} was not begun",))
     if not has_database(folder):
@@ -113,20 +115,25 @@ def _task(folder: Path, task: LeaderboardTask, level: float) -> _Task:
             ScoreReader.open(folder) as scores,
             scores.snapshot(),
         ):
-            return _read(reader, scores, task, level)
+            return _read(reader, scores, task, named, level)
     except NeverStarted:  # by a run that was killed as it began
         return not_begun
 
 
-def _read(reader: Reader, scores: ScoreReader, task: LeaderboardTask, level: float) -> _Task:
-    scorers = scores.scorers()
-    columns = score_columns(reader, scores) if scorers else None
+def _read(
+    reader: Reader, scores: ScoreReader, task: LeaderboardTask, named: Collection[str], level: float
+) -> _Task:
+    stored = scores.scorers()
+    scorers = tuple(scorer for scorer in stored if not named or scorer.name in named)
+    columns = score_columns(reader, scores, scorers) if scorers else None
     by_scorer = {} if columns is None else columns.by_scorer
     weighted = [scorer.name for scorer in scorers if scorer.weight > 0]
     leading = TOTAL if TOTAL in by_scorer else weighted[0] if weighted else None
     judged = _judged(scores)
     usd, unpriced = judged or (None, 0)
     notes = [] if scorers else [f"task {task.name} was never scored"]
+    if others := ", ".join(scorer.name for scorer in stored if scorer not in scorers):
+        notes.append(f"task {task.name} has other scores, which do not count: {others}")
     if scorers and leading is None:
         notes.append(f"task {task.name} has no value: none of its scorers is part of the total")
     return _Task(

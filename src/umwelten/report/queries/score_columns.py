@@ -41,11 +41,17 @@ def column_names(reader: Reader) -> dict[int, ColumnName]:
     return {number: ColumnName(model=one.model, prompt=one.prompt) for number, one in columns.items()}
 
 
-def score_columns(reader: Reader, scores: ScoreReader) -> ScoreColumns:
-    """Return the scores of the calls that count. A failed or pending call is unscored, not left out."""
+def score_columns(
+    reader: Reader, scores: ScoreReader, scorers: Sequence[StoredScorer] | None = None
+) -> ScoreColumns:
+    """Return the scores of the calls that count. A failed or pending call is unscored, not left out.
+
+    `scorers`: by these of the stored ones alone, the total too.
+    """
     inputs = [row[0] for row in reader.connection.execute("SELECT id FROM inputs WHERE active ORDER BY id")]
     files = Files(inputs, scores.clusters())
-    scorers, names = scores.scorers(), column_names(reader)
+    scorers = scores.scorers() if scorers is None else tuple(scorers)
+    names = column_names(reader)
     repeats = reader.spec().repeats
     columns: dict[str, dict[ColumnName, Column]] = {
         scorer.name: {
