@@ -35,6 +35,7 @@ def test_the_page_shows_a_ranking(driver, tmp_path, serve):
     page = View(driver, serve(tmp_path))
     page.open("/e/x.rank", "evaluation")
     page.until(lambda: page.all("#ranking"))
+    assert (page.texts(".kind"), page.all(".prompt")) == (["Ranking"], [])
     assert len(page.all('[aria-label^="Table: Board"] tbody tr')) == 20
     assert len(page.all('[aria-label^="Table: Board"] .open')) == 4, "two open ends, one too wide to draw"
     assert page.texts(".told-first li")[0].endswith(

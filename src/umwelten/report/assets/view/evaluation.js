@@ -22,7 +22,8 @@ export async function evaluation(main, place, context) {
   const workers = element("section", { hidden: true, "aria-labelledby": "workers" });
   const ranking = element("section", { hidden: true, "aria-labelledby": "ranking" });
   fill(main, top, ranking, models, scores, failures, plots, workers, changes);
-  const paint = () => { drawTop(top, head, totals, context.pace()); drawModels(models, id, totals); };
+  let isRanking = false;
+  const paint = () => { drawTop(top, head, totals, context.pace(), isRanking); drawModels(models, id, totals); };
   paint();
 
   let plot = null;
@@ -54,7 +55,11 @@ export async function evaluation(main, place, context) {
   }
   maybeSlow();
   get(`${base}/scores`, {}, context.signal).then((rows) => drawScores(scores, rows)).catch(() => {});
-  get(`${base}/rankings`, {}, context.signal).then((found) => drawRankings(ranking, found)).catch(() => {});
+  get(`${base}/rankings`, {}, context.signal).then((found) => {
+    isRanking = found.is_ranking;
+    paint();
+    drawRankings(ranking, found);
+  }).catch(() => {});
   follow(`${base}/events`, {
     news: (news) => { head = news.head; context.attempts(news); paint(); maybeSlow(); },
     totals: (now) => { totals = now; paint(); },
@@ -63,15 +68,16 @@ export async function evaluation(main, place, context) {
   return { title: id, refresh: () => plot && !plots.hidden && plot.paint() };
 }
 
-function drawTop(place, head, totals, pace) {
+// Of a ranking its own section says what judges were asked; its prompt has the answers' placeholders around that.
+function drawTop(place, head, totals, pace, isRanking) {
   const done = totals ? totals.succeeded + totals.failed : 0;
   const figure = (name, value, small) =>
     element("div", {}, element("dt", {}, name), element("dd", { id: `figure-${name.toLowerCase()}` }, value, small ? element("small", {}, small) : null));
   const left = totals && head.running && pace > 0 ? totals.pending / pace : null;
   fill(place,
-    element("p", { class: "kind" }, head.type === "run" ? "Run" : "Batch", head.tags.map((tag) => [" ", element("span", { class: "tag" }, visible(tag))])),
+    element("p", { class: "kind" }, isRanking ? "Ranking" : head.type === "run" ? "Run" : "Batch", head.tags.map((tag) => [" ", element("span", { class: "tag" }, visible(tag))])),
     element("h1", { tabindex: "-1" }, visible(head.id), " ", badge(head, totals)),
-    element("p", { class: "prompt" }, oneLine(head.prompt, 400)),
+    isRanking ? null : element("p", { class: "prompt" }, oneLine(head.prompt, 400)),
     head.reason ? element("p", { class: "reason" }, visible(head.reason)) : null,
     progress(totals),
     element("dl", { class: "figures" },
