@@ -112,16 +112,15 @@ def _split(metric: str, place: Wording, tasks: Collection[str]) -> tuple[str | N
         return None, metric
     dotted = bool(dot)
     what = f"{first!r} is no task" if dotted else f"{first!r} is no metric of a suite"
-    known = tasks if dotted else OF_SUITE
-    raise _refused(
-        place,
-        f"gate {metric!r}: {what}",
-        sentences(
-            did_you_mean(closest(first, known)),
-            f"Write TASK.{'METRIC' if dotted else first}; tasks are {', '.join(tasks)}.",
-            f"Of all tasks there are {', '.join(OF_SUITE)}.",
-        ),
-    )
+    near = None if first in tasks else closest(first, tasks if dotted else OF_SUITE)
+    if first in tasks:
+        way = f"Write {first}.total, or another metric of that task."
+    elif not dotted and near is not None:
+        way = ""  # what was meant is said
+    else:
+        way = f"Write TASK.{'METRIC' if dotted else first}; tasks are {', '.join(tasks)}."
+    of_all = f"Of all tasks there are {', '.join(OF_SUITE)}."
+    raise _refused(place, f"gate {metric!r}: {what}", sentences(did_you_mean(near), way, of_all))
 
 
 def _refused(place: Wording, message: str, hint: Wording | None) -> ConfigError:

@@ -15,7 +15,7 @@ from umwelten.report.comparison.side import Side
 from umwelten.scoring.definition import Definition
 from umwelten.store.database import evaluations, has_database
 from umwelten.store.scores.reader import ScoreReader
-from umwelten.text.suggestions import closest, did_you_mean
+from umwelten.text.suggestions import closest, did_you_mean, sentences
 
 
 def check_baseline(plan: SuitePlan, baseline: str) -> list[Wording]:
@@ -29,10 +29,13 @@ def check_baseline(plan: SuitePlan, baseline: str) -> list[Wording]:
     lacking = [task for task in plan.tasks if not has_database(_base(plan, baseline, task))]
     if len(lacking) == len(plan.tasks):
         names = [f"{baseline}.{task.name}" for task in lacking]
-        near = closest(baseline, suite_names(plan.output_dir, [task.name for task in plan.tasks]))
+        known = sorted(suite_names(plan.output_dir, [task.name for task in plan.tasks]))
+        there = f"There is no evaluation {' or '.join(map(repr, names[:3]))}."
+        if known:
+            there = f"There are {', '.join(known[:10])}{', …' * (len(known) > 10)}."
         raise UsageError(
             f"the baseline {baseline!r} has none of these tasks",
-            did_you_mean(near, "{!r}") or f"There is no evaluation {' or '.join(map(repr, names[:3]))}.",
+            sentences(did_you_mean(closest(baseline, known), "{!r}"), there),
         )
     notes: list[Wording] = [
         f"the baseline {baseline!r} has no task {task.name!r}, which is compared with nothing"
