@@ -221,7 +221,8 @@ def _status(task: PlannedTask, end: TaskEnd, *, exit_zero: bool) -> int:
         return gravest([*found, 0 if exit_zero else 1])
     if RunStatus.INTERRUPTED not in end.statuses:
         with Reader.open(task.folder) as reader:
-            scores = score_overview(reader, overview(reader).models)
+            own = [scorer.name for scorer in task.scoring.scorers]  # others may lack scores for ever
+            scores = score_overview(reader, overview(reader).models, named=own)
         if scores is not None:
             found.append(status_of(scores, [run.status for run in end.judges], exit_zero=exit_zero))
     return gravest(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from umwelten.scoring.judge.human_labels import HumanCheck
 from umwelten.scoring.picks import ScorePicks, picks
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader
-from umwelten.store.scores.records import stored_gates
+from umwelten.store.scores.records import StoredScorer, stored_gates
 from umwelten.types import NANO, FrozenStruct
 
 
@@ -69,20 +69,31 @@ class ScoreOverview(FrozenStruct):
 
 
 def score_overview(
-    reader: Reader, models: Sequence[ModelRow], *, level: float = 0.95
+    reader: Reader,
+    models: Sequence[ModelRow],
+    *,
+    named: Collection[str] | None = None,
+    level: float = 0.95,
 ) -> ScoreOverview | None:
-    """Return what the scores come to, `None` if the evaluation was never scored. Raises StoreError."""
+    """Return what the scores come to, `None` if the evaluation was never scored. Raises StoreError.
+
+    `named`: by the scorers of these names alone.
+    """
     with ScoreReader.open(reader.folder) as scores:
-        if not scores.scorers():
-            return None
-        return read_overview(reader, scores, models, level=level)
+        found = [scorer for scorer in scores.scorers() if named is None or scorer.name in named]
+        return read_overview(reader, scores, models, found, level=level) if found else None
 
 
 def read_overview(
-    reader: Reader, scores: ScoreReader, models: Sequence[ModelRow], *, level: float = 0.95
+    reader: Reader,
+    scores: ScoreReader,
+    models: Sequence[ModelRow],
+    scorers: Sequence[StoredScorer] | None = None,
+    *,
+    level: float = 0.95,
 ) -> ScoreOverview:
     """Return what the scores come to, of an evaluation that has scorers. Raises StoreError."""
-    columns = score_columns(reader, scores)
+    columns = score_columns(reader, scores, scorers)
     settings = scores.settings()
     found = overview_of(columns, models, stored_gates(settings), level=level)
     return msgspec.structs.replace(found, judges=tuple(_judges(columns, settings)))
