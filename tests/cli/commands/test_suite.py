@@ -121,9 +121,10 @@ def test_scores_of_other_scorers_are_no_part_of_a_task(cli: Cli, tmp_path: Path)
         assert cli("eval", "suite", path, env=server.env()).code == 0
         write_suite(tmp_path, text.replace("{{row.country}}", "{{row.city}}"))
         # No scorer called old is there any more to score what the third model says.
-        ran = cli("eval", "suite", path, "-m", "openai:c,openai:a", "--json", env=server.env())
-    board = json.loads(ran.out)
-    assert ran.code == 0
+        words = ("-m", "openai:c,openai:a", "--json", "--report", "board.junit.xml")
+        ran = cli("eval", "suite", path, *words, env=server.env())
+    board, junit = json.loads(ran.out), (tmp_path / "board.junit.xml").read_text()
+    assert (ran.code, "right: 0.000" in junit, "old: " in junit) == (0, True, False)
     assert [(row["mean"], row["tasks"]["capitals"]["mean"]) for row in board["rows"]] == [(0, 0), (0, 0)]
     assert (board["tasks"][0]["scorers"], len(board["notes"])) == (["right"], 1)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from typing import IO, Literal, NamedTuple, TextIO
@@ -72,9 +72,12 @@ def write_suites(suites: Sequence[JunitSuite], out: TextIO) -> None:
     out.write("</testsuites>\n")
 
 
-def task_suites(reader: Reader, stack: ExitStack) -> list[JunitSuite]:
-    """Return the suites of one evaluation but for its gates. Raises UsageError: it was never scored."""
-    return list(_suites(reader, stack, gates=False))
+def task_suites(reader: Reader, stack: ExitStack, named: Collection[str]) -> list[JunitSuite]:
+    """Return the suites of one evaluation but for its gates, by the scorers of these names.
+
+    Raises UsageError: it was never scored.
+    """
+    return list(_suites(reader, stack, named=named, gates=False))
 
 
 class JunitSuite:
@@ -108,7 +111,9 @@ class JunitSuite:
         out.write("</testsuite>\n")
 
 
-def _suites(reader: Reader, stack: ExitStack, *, gates: bool = True) -> Iterator[JunitSuite]:
+def _suites(
+    reader: Reader, stack: ExitStack, *, named: Collection[str] | None = None, gates: bool = True
+) -> Iterator[JunitSuite]:
     with overviews.snapshot(reader), open_scores(reader) as scores:
         if scores is None:
             id_ = overviews.name(reader)
@@ -122,7 +127,7 @@ def _suites(reader: Reader, stack: ExitStack, *, gates: bool = True) -> Iterator
             column: JunitSuite(f"{id_} {column}", f"{id_}.{column}", began, stack)
             for column in column_names(reader).values()
         }
-        _add_cases(reader, scores, suites)
+        _add_cases(reader, scores, suites, named)
         yield from suites.values()
         if gates and stored_gates(scores.settings()):
             suite = JunitSuite(f"{id_} gates", f"{id_}.gates", began, stack)
@@ -134,11 +139,16 @@ def _suites(reader: Reader, stack: ExitStack, *, gates: bool = True) -> Iterator
 # --- files ---------------------------------------------------------------------------------------
 
 
-def _add_cases(reader: Reader, scores: ScoreReader, suites: Mapping[ColumnName, JunitSuite]) -> None:
+def _add_cases(
+    reader: Reader,
+    scores: ScoreReader,
+    suites: Mapping[ColumnName, JunitSuite],
+    named: Collection[str] | None,
+) -> None:
     """Add a case for each file and model of the plan."""
     rule = msgspec.convert(scores.settings().get("of_repeats", MOST), OfRepeats)
     cases = _Cases(scores, repeats=reader.spec().repeats, rule=rule)
-    for file, answers in _by_file(reader, scores):
+    for file, answers in _by_file(reader, scores, named):
         own: dict[ColumnName, list[_Answer]] = {}
         for answer in answers:
             column = ColumnName(model=answer.result.model, prompt=answer.result.prompt)
@@ -147,12 +157,17 @@ def _add_cases(reader: Reader, scores: ScoreReader, suites: Mapping[ColumnName, 
             cases.add(suite, file or _NO_FILE, own.get(column, []))
 
 
-def _by_file(reader: Reader, scores: ScoreReader) -> Iterator[tuple[str, Sequence[_Answer]]]:
+def _by_file(
+    reader: Reader, scores: ScoreReader, named: Collection[str] | None
+) -> Iterator[tuple[str, Sequence[_Answer]]]:
     """The files of the plan with the calls of each that have ended; answers are cut."""
     # Names of files are unique, and both walks go by the number of the input.
     results = map(_cut, overviews.results(reader))
     walk = zip(results, scores_by_call(reader, scores), strict=True)
-    answers = (_Answer(call, result, own) for result, (call, own) in walk)
+    answers = (
+        _Answer(call, result, {name: own[name] for name in own if named is None or name in named})
+        for result, (call, own) in walk
+    )
     groups = groupby(answers, key=lambda answer: answer.result.file or "")
     following = next(groups, None)
     for name in overviews.input_names(reader):

@@ -60,7 +60,7 @@ def _of_task(suite: str, task: LeaderboardTask, output_dir: Path, stack: ExitSta
         found.add(task.name, "error", kind=task.state, message=why, text=why, time_s=0.0)
         return [found]
     with Reader.open(output_dir / task.id) as reader:
-        return task_suites(reader, stack)
+        return task_suites(reader, stack, task.scorers)
 
 
 def _add_row(suite: JunitSuite, task: str, row: ComparedModel) -> None:
