@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -19,6 +20,25 @@ def next_steps(evaluation: Evaluation) -> dict[str, str]:
         **({"look": view} if has_command("view") else {}),
         "answers": on_evaluation(evaluation, "show"),
     }
+
+
+def ranking_steps(evaluation: Evaluation) -> dict[str, str]:
+    """Return the commands that show a ranking and its verdicts."""
+    steps = next_steps(evaluation)
+    return {**{word: steps[word] for word in steps if word != "answers"}, "verdicts": steps["answers"]}
+
+
+def suite_steps(name: str, output_dir: Path) -> dict[str, str]:
+    """Return the command that lists the tasks of a suite, whose names all others take."""
+    where = [] if output_dir == Path("output") else ["--output-dir", str(output_dir)]
+    return {"tasks": shlex.join(["umwelten", "eval", "show", name, *where])}
+
+
+def print_steps(steps: Mapping[str, str]) -> None:
+    """Print them on stderr, under what they are about."""
+    width = max(map(len, steps), default=0)
+    for word, command in steps.items():
+        click.echo(f"  {word:<{width}}  {command}", err=True)
 
 
 def on_evaluation(evaluation: Evaluation, command: str, *flags: str) -> str:

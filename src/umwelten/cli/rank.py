@@ -16,6 +16,7 @@ from umwelten.cli.dry_run import dry_run
 from umwelten.cli.estimate import check_sample, estimate_first
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.json_output import print_json
+from umwelten.cli.next_steps import print_steps, ranking_steps
 from umwelten.cli.report_files import write_reports
 from umwelten.cli.runner import EXIT, OutputOptions, check_one_preview, closing, leave, run_some
 from umwelten.cli.standard_streams import output_width, work_comes_first
@@ -92,10 +93,13 @@ def _rank(ranking: RankingEvaluation, settings: Settings, notes: list[Wording]) 
             result, tally = run_some(evaluation, look, notes, None)
             closing(evaluation, tally, look)
             status = EXIT[result.status]
+        steps = ranking_steps(evaluation)
     finally:
         evaluation.close()
     board = ranking.collect()
     _show(board, as_json=settings.get("json"))
+    if look.progress != "json":  # then stderr is for programs
+        print_steps(steps)
     unwritten = write_reports(
         settings.get("report"),
         lambda path: write_report(ranking.folder, path, vendors=vendors(settings), spelling=as_flag),

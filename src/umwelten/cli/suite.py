@@ -18,6 +18,7 @@ from umwelten.cli.compare import share
 from umwelten.cli.exit_status import gravest
 from umwelten.cli.flag_names import as_flag
 from umwelten.cli.judging import ask_judges
+from umwelten.cli.next_steps import print_steps, suite_steps
 from umwelten.cli.report_files import write_reports
 from umwelten.cli.runner import EXIT, OutputOptions, check_one_preview, closing, leave, run_some
 from umwelten.cli.score import Counter, status_of
@@ -84,7 +85,10 @@ def _run(plan: SuitePlan, baseline: str | None, max_drop: float, *, exit_zero: b
             leave(status)
     ends = run_suite(plan, front)
     compared = {} if baseline is None else compare_tasks(plan, baseline, ends, front, max_drop=max_drop)
-    leave(_show(plan, ends, compared, exit_zero=exit_zero))
+    status = _show(plan, ends, compared, exit_zero=exit_zero)
+    if front.look.progress != "json":  # then stderr is for programs
+        print_steps(suite_steps(plan.name, plan.output_dir))
+    leave(status)
 
 
 def _names(given: Sequence[str]) -> list[str]:

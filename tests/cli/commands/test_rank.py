@@ -155,6 +155,19 @@ def test_prompts_and_evaluations_are_ranked_as_models_are(
     assert (ran.code, len(server.asks)) == (0, asked), "no earlier ranking of them is meant"
 
 
+def test_a_judge_sees_of_a_row_what_the_models_saw(
+    cli: Cli, server: JudgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = write_table(Path("t.csv"), [{"city": "Rome", "secret": "Italy", "a": "x", "b": "yy"}])
+    evaluate(table, {"openai:m": "a"}, id="base", prompt="Where is {{row.city}}?")
+    evaluate(table, {"openai:m": "b"}, id="new", prompt="Which country has {{row.city}}?")
+    ran = cli("eval", "rank", "base", "new", *JUDGE, env=server.env())
+    assert ran.code == 0, ran.err
+    for ask in server.asks:
+        assert "Rome" in ask.text and "Italy" not in ask.text
+
+
 def test_mistakes_are_named_before_anything_is_asked(
     cli: Cli, server: JudgeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

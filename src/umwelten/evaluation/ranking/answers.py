@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from umwelten.errors import InputError, UsageError
 from umwelten.identity import input_part
+from umwelten.inputs.questions import chained_columns
 from umwelten.phrases import Phrase, Wording
 from umwelten.prompts.request_builder import row_use
 from umwelten.prompts.template import Template
@@ -142,6 +143,15 @@ class RankedAnswers:
         return all(
             Template(text).places_input for source in self._sources for text in source.prompts.values()
         )
+
+    @property
+    def shown_columns(self) -> tuple[str, ...]:
+        """The columns of rows that the prompts show, in no prompt the whole row; empty where one does."""
+        templates = [Template(text) for source in self._sources for text in source.prompts.values()]
+        if any(not each.columns or "content" in each.names for each in templates):
+            return ()
+        there = chained_columns(self.folder) or ()
+        return tuple(dict.fromkeys(name for each in templates for name in each.columns if name in there))
 
     def contestant(self, name: str) -> Contestant:
         """Return the contestant of that name. Errors: `UsageError`."""

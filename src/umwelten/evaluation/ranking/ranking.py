@@ -113,7 +113,9 @@ class RankingEvaluation:
             listed = "".join(f"\n  {', '.join(map(str, group))}" for group in groups)
             raise UsageError(
                 f"these groups have no comparison with each other, so there is no common ranking:{listed}",
-                Phrase("Compare more of them with {option:pairs}, or rank each group by itself."),
+                Phrase("Compare more of them with {option:pairs}, or rank each group by itself.")
+                if self.states.total() < self.plan.all_comparisons
+                else "Rank each group by itself, or ask for the answers that are missing.",
                 argument="pairs",
             )
 
@@ -194,14 +196,18 @@ class RankingEvaluation:
         """Return the template of what is asked, and the names of what it shows."""
         answers = self.answers
         there = ["prompt"] if answers.same_prompt else []
-        # What a prompt has placed itself is in it; a row may have columns that no model was shown.
+        # What a prompt has placed itself is in it.
         if answers.has_inputs and not (answers.same_prompt and answers.places_input):
             there.append("input")
         if self._references is not None:
             there.append("expected")
+        asked = self._question
+        if "input" in there and not Template(asked or "").names and (columns := answers.shown_columns):
+            # A row may have columns that no model was shown, such as the answer.
+            asked = question.with_columns(asked, columns, there)
         try:
-            shown = question.shown_names(self._question, there)
-            text = question.template(self._question, there)
+            shown = question.shown_names(asked, there)
+            text = question.template(asked, there)
         except ValueError as error:
             raise UsageError(Phrase("{option:prompt} {fault}", fault=str(error)), argument="prompt") from None
         if "prompt" in shown and not answers.same_prompt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from umwelten.prompts.template import Template
 from umwelten.scoring.judge import wording
@@ -67,6 +67,14 @@ def shown_names(question: str | None, there: Collection[str]) -> tuple[str, ...]
             "it must see both answers"
         )
     return names
+
+
+def with_columns(question: str | None, columns: Iterable[str], there: Collection[str]) -> str:
+    """Return the question with what is shown before it, of the input only these columns of a row."""
+    names = [f"row.{column}" for column in columns]
+    names += [name for name in SHOWN if name != "input" and (name in there or name in ANSWERS)]
+    asked = DEFAULT_QUESTION if question is None else question
+    return "\n\n".join((*(f"{{{{{name}}}}}" for name in names), asked))
 
 
 def template(question: str | None, there: Collection[str]) -> str:
