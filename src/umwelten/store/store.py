@@ -473,8 +473,10 @@ class Store:
         """
         self.finish_writing()
         try:
-            if self._error is not None:
-                self._connection.execute("PRAGMA busy_timeout = 0")  # it was waited for already
+            if isinstance(self._error, sqlite3.Error):
+                # Another program's lock was waited for already. A run whose folder was taken over waits: the
+                # other one writes all the time.
+                self._connection.execute("PRAGMA busy_timeout = 0")
             with transaction(self._connection):
                 self._connection.execute(
                     "UPDATE runs SET ended_at = ?, status = ?, reason = ?, peak_in_flight = ? WHERE id = ?",
