@@ -89,7 +89,7 @@ def test_an_empty_list_says_why_it_is_empty(folder, shown) -> None:
     out, err = shown("x", failing="f1")
     assert out == HEAD
     assert "nothing says which values of f1 pass" in err
-    assert "no answers that do not pass by right" in shown("x", "p:a", failing="right")[1]
+    assert "no scored answers that do not pass by right" in shown("x", "p:a", failing="right")[1]
     assert "all answers are scored by f1" in shown("x", "row-1", unscored="f1")[1]
 
 

@@ -54,7 +54,17 @@ def show_scored(reader: Reader, lines: Iterable[CallSummary], wanted: WantedScor
             )
         scorers = scores.scorers()
         _check(wanted, scorers)
-        found = ((line, own) for line, own in scored_lines(reader, scores, lines) if wanted.of(own))
+        unscored = WantedScores(what="unscored", scorer=wanted.scorer)
+        missing = False
+
+        def matching() -> Iterator[tuple[CallSummary, CallScores]]:
+            nonlocal missing
+            for line, own in scored_lines(reader, scores, lines):
+                missing = missing or bool(unscored.of(own))
+                if wanted.of(own):
+                    yield line, own
+
+        found = matching()
         first = next(found, None)
         rows = chain([] if first is None else [first], found)
         if as_json:
@@ -62,7 +72,7 @@ def show_scored(reader: Reader, lines: Iterable[CallSummary], wanted: WantedScor
         else:
             _write(reader, scores, rows, wanted)
         if first is None:
-            _note_none(wanted, scorers)
+            _note_none(wanted, scorers, unscored=missing)
 
 
 def _check(wanted: WantedScores, scorers: Iterable[StoredScorer]) -> None:
@@ -118,15 +128,16 @@ def _said(score: CallScore, expected: Any) -> tuple[str, ...]:
     return share(score.value), wanted, one_line(score.reason or score.label or "", _REASON)
 
 
-def _note_none(wanted: WantedScores, scorers: Iterable[StoredScorer]) -> None:
-    """Say why the list is empty: a scorer without a threshold fails nobody."""
+def _note_none(wanted: WantedScores, scorers: Iterable[StoredScorer], *, unscored: bool) -> None:
+    """Say why the list is empty. `unscored`: some answers have no score."""
     sys.stdout.flush()
     own = [scorer for scorer in scorers if wanted.scorer in ("", scorer.name)]
     by = f" by {wanted.scorer}" if wanted.scorer else ""
     if wanted.what == "unscored":
         click.echo(f"all answers are scored{by}", err=True)
-    elif all(scorer.at_least is None for scorer in own):
+    elif all(scorer.at_least is None for scorer in own):  # a scorer without a threshold fails nobody
         names = ", ".join(scorer.name for scorer in own)
         click.echo(f"nothing says which values of {names} pass: give the scorer at_least", err=True)
     else:
-        click.echo(f"no answers that do not pass{by}", err=True)
+        more = "; --unscored lists those without a score" if unscored else ""
+        click.echo(f"no scored answers that do not pass{by}{more}", err=True)

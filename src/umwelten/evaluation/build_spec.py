@@ -13,6 +13,7 @@ from umwelten.choices import ROW_RULE, RowRule
 from umwelten.config.concurrency import check_ceilings, max_concurrency
 from umwelten.config.demands import used_demands
 from umwelten.config.option_types import PlainText
+from umwelten.config.overwriting import refuse_overwriting
 from umwelten.config.rates import given_rates
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import StoreError, UmweltenError, UsageError
@@ -405,6 +406,7 @@ def _output(settings: Settings) -> Output:
             "`umwelten eval list` shows the ids.",
             argument="id",
         )
+    refuse_overwriting(settings)
     return Output(
         id=settings.get("id"),
         mode="resume" if resume else "overwrite" if overwrite else "new",

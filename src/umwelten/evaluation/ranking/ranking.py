@@ -12,6 +12,7 @@ import msgspec
 
 from umwelten.config.demands import asking_demands
 from umwelten.config.option_types import PlainText
+from umwelten.config.overwriting import refuse_overwriting
 from umwelten.config.settings import Settings, model_groups
 from umwelten.errors import StoreError, UsageError
 from umwelten.evaluation.build_spec import Stdin, read_limits, read_variant, value_text
@@ -68,6 +69,7 @@ class RankingEvaluation:
         stdin: Stdin | None = None,
     ) -> None:
         self._settings = settings
+        refuse_overwriting(settings)
         output_dir: Path = settings.get("output_dir")
         self.id = check_id(settings.get("id") or f"{folders[0].name}.{SUFFIX}")
         self.folder = output_dir / self.id

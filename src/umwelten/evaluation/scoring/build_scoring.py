@@ -9,6 +9,7 @@ from typing import Any
 from umwelten.child_processes import says_secret
 from umwelten.config.option_demands import option_demands
 from umwelten.config.options import OF_SCORE
+from umwelten.config.overwriting import refuse_overwriting
 from umwelten.config.project_files import why_not_here
 from umwelten.config.scorer_demands import read_paths
 from umwelten.config.scorers_file import ScorersFile, read_scorers_file
@@ -75,6 +76,7 @@ def build_scoring(
     definitions = resolve_judges(definitions, settings, vendors)
     options = {name: settings.values[name] for name in (*OF_SCORE, "output_dir") if name in settings.values}
     settings.trust.require(option_demands(options, settings.get("output_dir")))
+    refuse_overwriting(settings)
     expected = settings.get("expected")
     given_expected = expected or (None if file is None else file.expected)
     if given_expected is None and before.get("expected"):

@@ -18,6 +18,7 @@ from umwelten.config.endpoints import vendors
 from umwelten.config.layers import DEFAULT, Value
 from umwelten.config.option_demands import option_demands
 from umwelten.config.options import OPTIONS, find_option
+from umwelten.config.overwriting import read_files, refuse_overwriting
 from umwelten.config.settings import Settings
 from umwelten.config.suite_file import OF_ALL_TASKS, SETTLED, SuiteFile, SuiteTask, merged, of_all
 from umwelten.errors import ConfigError, EvaluationChanged, UmweltenError, UsageError
@@ -168,6 +169,9 @@ def plan_suite(
             gates = tuple(dict.fromkeys((*gates, *own)))
         _check_flags(flags, tasks)
         check_suite_gates(gates, {task.name: _gated(task) for task in tasks})
+        refuse_overwriting(
+            whole, [file.path, *(path for task in tasks for path in read_files(task.settings))]
+        )
         plan = SuitePlan(
             name=name,
             settings=whole,
