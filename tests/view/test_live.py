@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
 import shutil
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from report.making import Done, answer, spec, two_models, work
 from store.making import downgrade
 from umwelten.store.store import Store
 from umwelten.store.tables import MIGRATIONS
+from umwelten.view.readers import Readers
+from umwelten.view.tail import Follower, Tail
 
 
 @contextmanager
@@ -70,6 +74,23 @@ def test_counts_move_without_a_question_and_end_as_the_report_says(tmp_path, ser
         while (totals := read("totals")[1])["succeeded"] < 8:
             pass
         assert (totals["calls"], totals["pending"], totals["status"]) == (8, 0, "complete")
+
+
+def test_no_attempt_is_lost_between_the_first_news_and_the_next(tmp_path):
+    more(tmp_path / "demo", 3)
+
+    async def first_news():
+        with ThreadPoolExecutor(1) as pool:
+            follower = Follower(Tail(Readers(tmp_path), "demo", pool, was_running=False), 3, lambda: None)
+            queue = follower.listen()
+            more(tmp_path / "demo", 8)  # before the follower looks for the first time
+            news = await asyncio.wait_for(queue.get(), 10)
+            follower.leave(queue)
+            await asyncio.sleep(0)
+            return news
+
+    news = asyncio.run(first_news())
+    assert (news.count, news.last, len(news.attempts)) == (5, 8, 5)
 
 
 def test_a_run_that_ends_while_it_is_followed_leaves_no_log(tmp_path, serve):

@@ -43,8 +43,12 @@ class Live:
         given = request.headers.get("Last-Event-ID") or request.query.get("after")
         last = number(given, "Last-Event-ID")
         first = await self._routes.read(request, lambda reader: news_since(reader, last))
-        async with _stream(request) as send, self._listening(id_, first) as queue:
-            await send("news", first, first.last)
+        async with _stream(request) as send, self._listening(id_, first) as (queue, told):
+            if told > first.last:  # others were told of these before this one listened
+                since = first.last if last is None else last
+                first = await self._routes.read(request, lambda reader: news_since(reader, since))
+            known = first.last
+            await send("news", first, known)
             counted = request.query.get("counts") != "0"
             counting = asyncio.create_task(self._count(id_, send)) if counted else None
             changed = False
@@ -55,7 +59,8 @@ class Live:
                         await send("gone", {"error": news.message})
                     elif news is not None:
                         changed = counted
-                        await send("news", news, news.last)
+                        await send("news", _after(news, known), news.last)
+                        known = news.last
                     elif not changed:
                         await send(None, None)
                     if changed and (counting is None or counting.done()) and self._routes.totals.is_due(id_):
@@ -106,15 +111,18 @@ class Live:
                 await send("totals", found)
 
     @asynccontextmanager
-    async def _listening(self, id_: str, first: News) -> AsyncIterator[asyncio.Queue[News | StoreError]]:
+    async def _listening(
+        self, id_: str, first: News
+    ) -> AsyncIterator[tuple[asyncio.Queue[News | StoreError], int]]:
+        """Yield what gets all news from now on, and the last attempt that others were told of."""
         follower = self._followers.get(id_)
         if follower is None:
             tail = Tail(self._routes.readers, id_, self._routes.pool, was_running=first.head.running)
-            follower = Follower(tail, lambda: self._forget(id_))
+            follower = Follower(tail, first.last, lambda: self._forget(id_))
             self._followers[id_] = follower
         queue = follower.listen()
         try:
-            yield queue
+            yield queue, follower.last
         finally:
             follower.leave(queue)
 
@@ -123,6 +131,14 @@ class Live:
 
 
 _Send = Callable[..., Any]
+
+
+def _after(news: News, known: int) -> News:
+    """Return the news without the attempts up to `known`, which were told already."""
+    if news.last - news.count >= known:
+        return news
+    attempts = tuple(one for one in news.attempts if one.id > known)
+    return msgspec.structs.replace(news, count=max(0, news.last - known), attempts=attempts)
 
 
 async def _next(queue: asyncio.Queue[News | StoreError], timeout_s: float) -> News | StoreError | None:

@@ -97,10 +97,13 @@ class Tail:
 
 
 class Follower:
-    """Follows an evaluation while somebody listens, once for all who do."""
+    """Follows an evaluation while somebody listens, once for all who do.
 
-    def __init__(self, tail: Tail, stop: Callable[[], None]) -> None:
-        self._tail, self._stop = tail, stop
+    `last` is the last attempt that the first of them knows; later, the last one that all were told of.
+    """
+
+    def __init__(self, tail: Tail, last: int, stop: Callable[[], None]) -> None:
+        self._tail, self.last, self._stop = tail, last, stop
         self._listeners: set[asyncio.Queue[News | StoreError]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -121,17 +124,16 @@ class Follower:
             self._stop()
 
     async def _follow(self) -> None:
-        last: int | None = None
         try:
             while True:
                 try:
-                    found = await self._tail.news(last)
+                    found = await self._tail.news(self.last)
                 except StoreError as error:
                     self._tell(error)
                     await asyncio.sleep(2 * POLL_S)
                     continue
                 if found is not None:
-                    last = found.last
+                    self.last = found.last
                     self._tell(found)
                 await asyncio.sleep(POLL_S)
         finally:
