@@ -190,10 +190,9 @@ def scorable_answer(reader: Reader, call: int) -> ScorableAnswer | None:
     return ScorableAnswer(call=_made(tuple(row[3:])), key=row[0], content=row[1], stamp=row[2])
 
 
-class VerdictCall(msgspec.Struct, frozen=True, array_like=True):
-    """A call that ended of an evaluation over another one's answers: `judged` is the call it is about."""
+class JudgeCall(msgspec.Struct, frozen=True, array_like=True):
+    """A call that ended of an evaluation that asks judges, as far as it tells what they said."""
 
-    judged: int
     model: str
     prompt: str | None
     repeat: int
@@ -212,12 +211,21 @@ class VerdictCall(msgspec.Struct, frozen=True, array_like=True):
         return self.status == SUCCEEDED
 
 
+JUDGE_CALL = """c.model, c.prompt, c.repeat, c.status, a.text, a.data, a.marks, c.error_kind,
+    (SELECT t.error_code FROM attempts t WHERE t.call_id = c.id ORDER BY t.id DESC LIMIT 1),
+    c.error_message, c.cost_nusd"""
+"""The columns of a `JudgeCall`, of `current_calls c` `WITH_ANSWERS`."""
+
+
+class VerdictCall(JudgeCall, frozen=True):
+    """A call that ended of an evaluation over another one's answers: `judged` is the call it is about."""
+
+    judged: int
+
+
 def verdict_calls(reader: Reader) -> Iterator[VerdictCall]:
     """Yield the calls that ended of an evaluation over answers, by the call that each is about."""
-    query = f"""SELECT CAST(substr(c.part, {len(ANSWER_PART) + 1}) AS INTEGER) AS judged, c.model, c.prompt,
-        c.repeat, c.status, a.text, a.data, a.marks, c.error_kind,
-        (SELECT t.error_code FROM attempts t WHERE t.call_id = c.id ORDER BY t.id DESC LIMIT 1),
-        c.error_message, c.cost_nusd
+    query = f"""SELECT {JUDGE_CALL}, CAST(substr(c.part, {len(ANSWER_PART) + 1}) AS INTEGER) AS judged
         FROM current_calls c {WITH_ANSWERS} WHERE c.part LIKE '{ANSWER_PART}%' ORDER BY judged, c.id"""
     return (msgspec.convert(tuple(row), VerdictCall) for row in tuple_cursor(reader).execute(query))
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from umwelten.store.reader import Reader
-from umwelten.store.stored_calls import WITH_ANSWERS, tuple_cursor
-from umwelten.store.tables import SUCCEEDED
+from umwelten.store.stored_calls import JUDGE_CALL, WITH_ANSWERS, JudgeCall, tuple_cursor
 from umwelten.types import FrozenStruct
 
 PAIR_PART = "pair "
@@ -49,39 +48,23 @@ def _place(found: re.Match[str]) -> AnswerPlace:
     return AnswerPlace(call=int(found[2]), evaluation=found[1] or "")
 
 
-class PairCall(FrozenStruct):
+class PairCall(JudgeCall, frozen=True):
     """A call that ended of an evaluation over pairs of answers, and the two answers in their order."""
 
     first: AnswerPlace
     second: AnswerPlace
-    model: str
-    prompt: str | None
-    repeat: int
-    status: int
-    text: str | None
-    data: str | None
-    marks: str | None
-    error_kind: str | None
-    error_code: str | None
-    error_message: str | None
-    cost_nusd: int | None
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it was answered."""
-        return self.status == SUCCEEDED
 
 
 def pair_calls(reader: Reader) -> Iterator[PairCall]:
-    """Yield the calls that ended of an evaluation over pairs of answers, by pair, model and repeat."""
-    query = f"""SELECT c.part, c.model, c.prompt, c.repeat, c.status, a.text, a.data, a.marks, c.error_kind,
-        (SELECT t.error_code FROM attempts t WHERE t.call_id = c.id ORDER BY t.id DESC LIMIT 1),
-        c.error_message, c.cost_nusd
+    """Yield the calls that ended of an evaluation over pairs of answers, by pair, model and repeat.
+
+    Those about what names no two answers are not among them: they are about none.
+    """
+    query = f"""SELECT {JUDGE_CALL}, c.part
         FROM current_calls c {WITH_ANSWERS} WHERE c.part LIKE '{PAIR_PART}%' ORDER BY c.id"""
-    for part, *values in tuple_cursor(reader).execute(query):
-        first, second = answer_places(part)
-        found = dict(zip(_VALUES, values, strict=True))
-        yield msgspec.convert({"first": first, "second": second, **found}, PairCall)
-
-
-_VALUES = PairCall.__struct_fields__[2:]
+    for *values, part in tuple_cursor(reader).execute(query):
+        try:
+            places = answer_places(part)
+        except ValueError:
+            continue
+        yield msgspec.convert((*values, *places), PairCall)
