@@ -109,6 +109,7 @@ def test_pairs_are_a_share_or_a_number_and_control_is_of_length_or_of_the_run(se
         ("x", {"question": "{{row.n}}"}, "^question "),
         ("x", {"against": "openai:bets"}, 'against="openai:bets"'),
         ("x", {"bootstrap": 5}, "bootstrap"),
+        ("x", {"report": "board.junit.xml"}, "a ranking has none"),
         ("y", {}, "y"),
         ([], {}, "nothing to rank"),
         ([3], {}, "3 cannot be ranked"),

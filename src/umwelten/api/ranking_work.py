@@ -17,7 +17,7 @@ from umwelten.evaluation.ranking.ranking import RankingEvaluation
 from umwelten.evaluation.spec import check_id
 from umwelten.events import Note
 from umwelten.phrases import Wording, spell
-from umwelten.report.output_files import check_report_path, write_report
+from umwelten.report.output_files import write_report
 from umwelten.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ class RankingWork:
     def _prepare(self, ranked: Sequence[str | Path], question: str | Path | None, settings: Settings) -> None:
         self.settings, self._vendors = settings, vendors(settings)
         self._reports: Sequence[Path] = settings.get("report")
-        for path in self._reports:
-            check_report_path(path)
         notes = list[Wording](settings.notes)
         prompt = PlainText(question) if isinstance(question, str) else question
         folders = _folders(ranked, settings.get("output_dir"))

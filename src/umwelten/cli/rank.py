@@ -23,11 +23,10 @@ from umwelten.cli.standard_streams import output_width, work_comes_first
 from umwelten.cli.stored_evaluations import named_folders
 from umwelten.config.endpoints import vendors
 from umwelten.config.settings import Settings, load
-from umwelten.errors import UsageError
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.ranking.ranking import RankingEvaluation
 from umwelten.phrases import Wording
-from umwelten.report.output_files import check_report_path, write_report
+from umwelten.report.output_files import write_report
 from umwelten.report.render.ranking_text import ranking_lines
 from umwelten.scoring.ranking.contestants import Contestant
 from umwelten.scoring.ranking.ranking import Ranking
@@ -48,8 +47,6 @@ def rank(ids: Sequence[str], flags: dict[str, Any], prompt: str | None) -> None:
     check_one_preview(settings)
     with settings.concealing():
         known, notes = vendors(settings), list[Wording](settings.notes)
-        for path in settings.get("report"):
-            _check_report_path(path)
         # A pattern means answers, and not an earlier ranking of them: repeated it must find the same.
         found = named_folders(settings.get("output_dir"), ids)
         folders = [folder for folder in found if folder.name in ids or owner(folder) is None] or found
@@ -62,16 +59,6 @@ def rank(ids: Sequence[str], flags: dict[str, Any], prompt: str | None) -> None:
             dry_run(ranking.spec, settings, known, notes, as_json=settings.get("json"))
             return
         leave(_rank(ranking, settings, notes))
-
-
-def _check_report_path(path: Path) -> None:
-    """Raise `UsageError` where no report of a ranking can be written: before anything is paid for."""
-    check_report_path(path)
-    if path.name.lower().endswith(".junit.xml"):
-        raise UsageError(
-            f"--report {path}: JUnit is made of scores, and a ranking has none",
-            "Endings: .csv, .html, .json, .md, .parquet.",
-        )
 
 
 def _rank(ranking: RankingEvaluation, settings: Settings, notes: list[Wording]) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +304,29 @@ def test_models_that_were_asked_several_prompts_are_compared_prompt_by_prompt(
     assert set(board(ran.out)["by_name"]) == set(models)
     ran = cli("eval", "rank", "x", *JUDGE, "--against", "openai:a.b", "--json", env=server.env())
     assert (ran.code, len(server.asks), board(ran.out)["drawn"]) == (0, 108, 36)
+
+
+@pytest.mark.parametrize(
+    ("definition", "code"),
+    [({"seed": 5}, 2), ({"seed": "x.rank", "of": 3}, 2), ({"seed": "x.rank", "of": [["x"]]}, 2), ({}, 0)],
+)
+def test_a_ranking_whose_settings_cannot_be_read_is_not_drawn_anew(
+    cli: Cli,
+    server: JudgeServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    definition: dict[str, Any],
+    code: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answered({"a": ["x"], "b": ["yy"]})
+    assert cli("eval", "rank", "x", *JUDGE, env=server.env()).code == 0
+    with closing(sqlite3.connect("output/x.rank/evaluation.db")) as connection, connection:
+        (options,) = connection.execute("SELECT options FROM evaluation").fetchone()
+        changed = json.loads(options)
+        changed["derived"]["definition"] = definition
+        connection.execute("UPDATE evaluation SET options = ?", (json.dumps(changed),))
+    ran = cli("eval", "rank", "x", *JUDGE, env=server.env())
+    assert (ran.code, len(server.asks)) == (code, 2), ran.err
+    assert "Traceback" not in ran.err
+    assert code == 0 or "cannot be read" in ran.err

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -19,10 +19,11 @@ from umwelten.evaluation.build_spec import Stdin, read_limits, read_variant, val
 from umwelten.evaluation.engine_choice import note_idle_workers, note_open_cluster, read_engine
 from umwelten.evaluation.preflight import note_addresses, note_prices
 from umwelten.evaluation.ranking.answers import RankedAnswers
-from umwelten.evaluation.ranking.plan import Order, PairChoice, RankingPlan
+from umwelten.evaluation.ranking.definition import RankingDefinition, ranking_definition
+from umwelten.evaluation.ranking.plan import PairChoice, RankingPlan
 from umwelten.evaluation.ranking.references import ranking_references
+from umwelten.evaluation.ranking.verdicts import read_verdicts
 from umwelten.evaluation.scoring.judging import OFTEN, ExpectedValues, no_references
-from umwelten.evaluation.scoring.verdicts import INPUT_CHANGED
 from umwelten.evaluation.spec import EvaluationSpec, Output, check_id, stored_spec
 from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.pairs import pairs_as_inputs
@@ -32,21 +33,18 @@ from umwelten.prompts.template import EXPECTED, Template
 from umwelten.providers.model_names import parse_models
 from umwelten.providers.protocol import Vendor
 from umwelten.records import Derived
+from umwelten.report.output_files import check_report_path, format_of
 from umwelten.schema import OutputSchema
 from umwelten.scoring.judge.settings import MAX_TOKENS
 from umwelten.scoring.ranking import fit, question, reply
-from umwelten.scoring.ranking.comparison import Vote
-from umwelten.scoring.ranking.diagnostics import JudgeCost
 from umwelten.scoring.ranking.draw import PairShare
 from umwelten.scoring.ranking.ranking import Ranking
-from umwelten.scoring.score import Unscored
 from umwelten.store.database import NeverStarted, has_database
 from umwelten.store.derived import RANK, stored_derived
 from umwelten.store.reader import Reader
 from umwelten.store.scores.store import ScoreStore
 from umwelten.store.settings import differences, prompt_texts, variant_differences
-from umwelten.store.stored_pairs import PairCall, pair_calls
-from umwelten.types import NANO, Parameters, Prompt, RequestSettings
+from umwelten.types import Parameters, Prompt, RequestSettings
 
 SUFFIX = "rank"
 """What the id of a ranking ends with, unless another is given."""
@@ -70,6 +68,7 @@ class RankingEvaluation:
     ) -> None:
         self._settings = settings
         refuse_overwriting(settings)
+        _check_reports(settings.get("report"))
         output_dir: Path = settings.get("output_dir")
         self.id = check_id(settings.get("id") or f"{folders[0].name}.{SUFFIX}")
         self.folder = output_dir / self.id
@@ -168,7 +167,9 @@ class RankingEvaluation:
                 role=RANK,
                 of=self.answers.ids[0],
                 scorer=SUFFIX,
-                definition={"of": list(self.answers.ids), "question": self.question, "seed": self._seed},
+                definition=RankingDefinition(
+                    of=list(self.answers.ids), question=self.question, seed=self._seed
+                ).stored(),
             ),
         )
         if not settings.get("overwrite"):
@@ -274,7 +275,7 @@ class RankingEvaluation:
     def _earlier_seed(self, folders: Sequence[Path]) -> str | None:
         """Return the seed of the ranking that is there: one that was renamed must not be drawn anew.
 
-        Raises `UsageError` where the id is that of something else.
+        Raises `UsageError` where the id is that of something else, `StoreError` where it cannot be told.
         """
         if self.folder.name in {folder.name for folder in folders}:
             raise UsageError(
@@ -294,7 +295,9 @@ class RankingEvaluation:
                 Phrase("Give the ranking another {option:id}."),
                 argument="id",
             )
-        return None if self._settings.get("overwrite") else derived.definition.get("seed")
+        if self._settings.get("overwrite"):
+            return None
+        return ranking_definition(self.folder, derived).seed or None
 
     def _check_earlier(self, spec: EvaluationSpec) -> None:
         """Raise `UsageError` where its earlier verdicts are on something else: they are paid for."""
@@ -310,7 +313,7 @@ class RankingEvaluation:
             texts = prompt_texts(reader.connection)
             changed = [*differences(before, wanted, texts), *variant_differences(reader.connection, wanted)]
             derived = before.derived
-        ids = [] if derived is None else list(derived.definition.get("of", ()))
+        ids = [] if derived is None else ranking_definition(self.folder, derived).of
         if not set(ids) <= set(self.answers.ids):
             changed.insert(0, f"evaluations: {', '.join(ids)} → {', '.join(self.answers.ids)}")
         if changed:
@@ -328,14 +331,15 @@ class RankingEvaluation:
 
     def collect(self) -> Ranking:
         """Make the board of all verdicts so far, and keep it with them. Raises StoreError."""
-        said = self._read_verdicts()
+        judges = tuple(str(model) for model in self.spec.models)
+        said = read_verdicts(self.folder, self.plan.swapped(), judges)
         choice, settings = self.plan.choice, self._settings
         ranking = fit.rank(
             self.plan.units(said.votes, said.changed),
             self.answers.contestants,
             fit.RankOptions(
                 question=self.question,
-                judges=tuple(str(model) for model in self.spec.models),
+                judges=judges,
                 samples=self.spec.repeats,
                 pairs=settings.get("pairs"),
                 seats=choice.seats,
@@ -354,53 +358,14 @@ class RankingEvaluation:
             store.write_settings({"ranking": msgspec.to_builtins(ranking)})
         return ranking
 
-    def _read_verdicts(self) -> _Verdicts:
-        swapped = self.plan.swapped()
-        votes: dict[Order, list[Vote]] = {}
-        changed: set[Order] = set()
-        sums = {str(model): _Sum() for model in self.spec.models}
-        with Reader.open(self.folder) as reader:
-            for call in pair_calls(reader):
-                cost, order = sums.get(call.model), (call.first, call.second)
-                if cost is None or order not in swapped:
-                    continue
-                cost.add(call.cost_nusd)
-                votes.setdefault(order, []).append(_vote(call, swapped=swapped[order]))
-                if call.error_code == INPUT_CHANGED:
-                    changed.add(order)
-        return _Verdicts(votes, changed, {judge: cost.total for judge, cost in sums.items()})
 
-
-class _Sum:
-    """What calls cost."""
-
-    def __init__(self) -> None:
-        self._nano = self._priced = self._unpriced = 0
-
-    def add(self, nano_usd: int | None) -> None:
-        if nano_usd is None:
-            self._unpriced += 1
-        else:
-            self._priced, self._nano = self._priced + 1, self._nano + nano_usd
-
-    @property
-    def total(self) -> JudgeCost:
-        known = self._priced or not self._unpriced
-        return JudgeCost(cost_usd=self._nano / NANO if known else None, unpriced=self._unpriced)
-
-
-class _Verdicts(NamedTuple):
-    """What judges said by what they were shown, what they could not be shown, and what it cost."""
-
-    votes: Mapping[Order, list[Vote]]
-    changed: Collection[Order]
-    costs: Mapping[str, JudgeCost]
-
-
-def _vote(call: PairCall, *, swapped: bool) -> Vote:
-    if call.succeeded:
-        marks = call.marks.split(",") if call.marks else ()
-        said = reply.read_winner(call.data, call.text or "", marks)
-        if not isinstance(said, Unscored):
-            return Vote(judge=call.model, sample=call.repeat, swapped=swapped, winner=said.winner)
-    return Vote(judge=call.model, sample=call.repeat, swapped=swapped, failed=True)
+def _check_reports(paths: Sequence[Path]) -> None:
+    """Raise `UsageError` where no report of a ranking can be written: before anything is paid for."""
+    for path in paths:
+        check_report_path(path)
+        if format_of(path) == "junit":
+            raise UsageError(
+                Phrase("{option:report={path}}: JUnit is made of scores, and a ranking has none", path=path),
+                "Endings: .csv, .html, .json, .md, .parquet.",
+                argument="report",
+            )
