@@ -13,12 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from report.making import Done, answer, spec, two_models, work
 from store.making import downgrade
+from umwelten.report.queries.news import news_since
+from umwelten.store.reader import Reader
 from umwelten.store.store import Store
 from umwelten.store.tables import MIGRATIONS
+from umwelten.view.live import Heard
 from umwelten.view.readers import Readers
 from umwelten.view.tail import Follower, Tail
 
@@ -91,6 +95,22 @@ def test_no_attempt_is_lost_between_the_first_news_and_the_next(tmp_path):
 
     news = asyncio.run(first_news())
     assert (news.count, news.last, len(news.attempts)) == (5, 8, 5)
+
+
+def test_no_attempt_is_told_twice_to_one_who_knows_more_than_the_others(tmp_path):
+    folder = tmp_path / "demo"
+    more(folder, 10)
+    with closing(Reader.open(folder)) as reader:
+        whole = news_since(reader, 0)
+
+    def news(first, last):
+        attempts = tuple(one for one in whole.attempts if first <= one.id <= last)
+        return msgspec.structs.replace(whole, last=last, count=last - first + 1, attempts=attempts)
+
+    heard = Heard(told=4, last=8)
+    found = [heard.new(each) for each in (news(5, 6), news(7, 9), news(10, 10), news(3, 2), news(3, 3))]
+    assert [(each.last, each.count) for each in found] == [(8, 0), (9, 1), (10, 1), (2, 0), (3, 1)]
+    assert [[one.id for one in each.attempts] for each in found] == [[], [9], [10], [], [3]]
 
 
 def test_a_run_that_ends_while_it_is_followed_leaves_no_log(tmp_path, serve):

@@ -47,8 +47,8 @@ class Live:
             if told > first.last:  # others were told of these before this one listened
                 since = first.last if last is None else last
                 first = await self._routes.read(request, lambda reader: news_since(reader, since))
-            known = first.last
-            await send("news", first, known)
+            heard = Heard(told, first.last)
+            await send("news", first, first.last)
             counted = request.query.get("counts") != "0"
             counting = asyncio.create_task(self._count(id_, send)) if counted else None
             changed = False
@@ -59,8 +59,8 @@ class Live:
                         await send("gone", {"error": news.message})
                     elif news is not None:
                         changed = counted
-                        await send("news", _after(news, known), news.last)
-                        known = news.last
+                        news = heard.new(news)
+                        await send("news", news, news.last)
                     elif not changed:
                         await send(None, None)
                     if changed and (counting is None or counting.done()) and self._routes.totals.is_due(id_):
@@ -133,12 +133,21 @@ class Live:
 _Send = Callable[..., Any]
 
 
-def _after(news: News, known: int) -> News:
-    """Return the news without the attempts up to `known`, which were told already."""
-    if news.last - news.count >= known:
-        return news
-    attempts = tuple(one for one in news.attempts if one.id > known)
-    return msgspec.structs.replace(news, count=max(0, news.last - known), attempts=attempts)
+class Heard:
+    """What a listener knows: the attempts up to `last`. `told`: the last one that all were told of."""
+
+    def __init__(self, told: int, last: int) -> None:
+        self._told, self._last = told, last
+
+    def new(self, news: News) -> News:
+        """Return what is new of the next news, which may have been read before the listener's own."""
+        known = self._last if news.last >= self._told else news.last  # else the evaluation was replaced
+        self._told, self._last = news.last, max(news.last, known)
+        if news.last - news.count >= known:
+            return news
+        attempts = tuple(one for one in news.attempts if one.id > known)
+        count = max(0, news.last - known)
+        return msgspec.structs.replace(news, last=self._last, count=count, attempts=attempts)
 
 
 async def _next(queue: asyncio.Queue[News | StoreError], timeout_s: float) -> News | StoreError | None:
