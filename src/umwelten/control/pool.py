@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from umwelten.control.ends import Ends
 from umwelten.control.halts import Halts
 from umwelten.control.lane import Lane
 from umwelten.control.lineup import Lineup
@@ -25,10 +26,9 @@ from umwelten.control.retry import RetryPolicy
 from umwelten.control.scheduled_call import ScheduledCall
 from umwelten.control.slots import Slots
 from umwelten.control.starts import Starts
-from umwelten.control.steps import AttemptVerdict, Lease, Step
+from umwelten.control.steps import Lease, Step
 from umwelten.control.stop import CostCap
-from umwelten.control.verdicts import Verdicts
-from umwelten.types import AttemptOutcome, Call, Failure
+from umwelten.types import Call, Failure
 
 
 class Pool:
@@ -57,16 +57,18 @@ class Pool:
         self._lanes = [member.lane for member in self._lineup.members.values()]
         self._halts = Halts(self._lineup, self.slots)
         self._starts = Starts(self._lineup, self.slots, self._halts, self.cap)
-        self._verdicts = Verdicts(self._lineup, self.slots, self.cap, policy)
+        self._ends = Ends(self._lineup, self.slots, self.cap, policy)
+        self.on_end = self._ends.on_end
+        """Decides what follows an attempt that ended."""
 
     @property
     def policy(self) -> RetryPolicy:
         """What follows a failure."""
-        return self._verdicts.policy
+        return self._ends.policy
 
     @policy.setter
     def policy(self, policy: RetryPolicy) -> None:
-        self._verdicts.policy = policy
+        self._ends.policy = policy
 
     @property
     def max_in_flight(self) -> int | None:
@@ -214,25 +216,6 @@ class Pool:
 
     # --- learning --------------------------------------------------------------------------
 
-    def on_end(
-        self,
-        lease: Lease,
-        outcome: AttemptOutcome | None,
-        now: float,
-        dice: float,
-        cost: int | None = 0,
-        *,
-        alone: bool = True,
-        away: bool = False,
-        sent: bool = True,
-    ) -> AttemptVerdict:
-        """Decide what follows an attempt that ended; `None`: we cancelled it, the call stays pending.
-
-        `alone` False: the call's other attempt decides what becomes of the call. `away`: the outcome says
-        nothing about the lane. `sent` False: of an attempt that was lost, nothing was sent.
-        """
-        return self._verdicts.on_end(lease, outcome, now, dice, cost, alone=alone, away=away, sent=sent)
-
     def correct_cost(
         self, scheduled: ScheduledCall, counted_nusd: int, said: int | None, cost: int | None
     ) -> None:
@@ -243,7 +226,7 @@ class Pool:
 
     def withdraw(self, lease: Lease) -> None:
         """Make a call no more that is not in flight: this attempt of it, which was lost, was answered."""
-        self._verdicts.withdraw(lease)
+        self._ends.withdraw(lease)
 
     def park(self, scheduled: ScheduledCall) -> None:
         """Keep a call that is not among the ready ones until `unpark`."""
@@ -251,18 +234,18 @@ class Pool:
 
     def unpark(self, scheduled: ScheduledCall, *, goes_on: bool = True) -> None:
         """Let a parked call go on with its `turns` as they are now, or let go of it."""
-        self._verdicts.unpark(scheduled, goes_on=goes_on)
+        self._ends.unpark(scheduled, goes_on=goes_on)
 
     def adopt(self, scheduled: ScheduledCall, served_by: str | None) -> None:
         """Bind a call whose conversation began in an earlier run to its lane; without it, it starts over.
 
         Where one of several accounts is left, it may be another one. What may not begin anew goes on there.
         """
-        self._verdicts.adopt(scheduled, served_by)
+        self._ends.adopt(scheduled, served_by)
 
     def stop_lane(self, lane: Lane, failure: Failure) -> bool:
         """The lane takes no more calls. True if it was open until now."""
-        return self._verdicts.stop_lane(lane, failure)
+        return self._ends.stop_lane(lane, failure)
 
     # --- looking ---------------------------------------------------------------------------
 
@@ -318,7 +301,7 @@ class Pool:
 
     def stopped_models(self) -> dict[int, Failure]:
         """Why models take no more calls although their lanes do, by the number of each one's first prompt."""
-        return self._verdicts.stopped_models()
+        return self._ends.stopped_models()
 
     def is_stopped(self, model: int) -> bool:
         """Whether a model takes no more calls, or its lanes do not."""

@@ -20,7 +20,7 @@ _NOT_THE_PROVIDERS = (FailureKind.EMPTY, FailureKind.LOCAL)
 """Failures that are retried and do not mean that a provider is down."""
 
 
-class Verdicts:
+class Ends:
     """See the module's text; `Pool` has the same methods. `cap` is the lineup's too."""
 
     def __init__(self, lineup: Lineup, slots: Slots, cap: CostCap, policy: RetryPolicy) -> None:
