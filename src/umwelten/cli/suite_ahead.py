@@ -22,7 +22,7 @@ from umwelten.cli.runner import EXIT, OutputOptions, closing, resume_command, ru
 from umwelten.evaluation.estimate import Estimate, choose, estimate
 from umwelten.evaluation.request_terms import hedge_share
 from umwelten.evaluation.scoring.jury import limit_cost, spent_nusd
-from umwelten.evaluation.suite.ahead import TaskAhead, look_ahead
+from umwelten.evaluation.suite.ahead import JudgeAhead, TaskAhead, look_ahead
 from umwelten.evaluation.suite.plan import PlannedTask, SuitePlan
 from umwelten.events import RunStatus
 from umwelten.phrases import Wording
@@ -117,12 +117,16 @@ def estimate_suite(plan: SuitePlan, look: OutputOptions, new: Notes) -> int | No
         if status is not None:
             _print_estimates(plan, found, look)
             return status
-    if not found:
+    judges = _judges(plan)
+    if not found and all(judge.calls <= n for _, judge in judges):
         return None
-    if len(plan.tasks) > 1:
-        click.echo(f"all tasks: {total_line(list(found.values()), plan.max_cost_usd)}", err=True)
-    for line in _judges(plan):
-        click.echo(line, err=True)
+    if len(plan.tasks) > 1 and found:
+        of = "all" if len(found) == len(plan.tasks) else f"{len(found)} of {len(plan.tasks)}"
+        click.echo(f"{of} tasks: {total_line(list(found.values()), plan.max_cost_usd)}", err=True)
+    for name, judge in judges:
+        click.echo(
+            f"judge {judge.name} of {name}: up to {judge.calls:,} further calls, in no figure", err=True
+        )
     if plan.settings.get("yes") or confirm():
         return None
     evaluation = plan.tasks[0].open(as_flag)
@@ -162,7 +166,6 @@ def _estimate(
     return None
 
 
-def _judges(plan: SuitePlan) -> Iterator[str]:
-    for task in plan.tasks:
-        for judge in look_ahead(task).judges:
-            yield f"judge {judge.name} of {task.name}: up to {judge.calls:,} further calls, in no figure"
+def _judges(plan: SuitePlan) -> list[tuple[str, JudgeAhead]]:
+    """The judges that still have calls to make, by their tasks."""
+    return [(task.name, judge) for task in plan.tasks for judge in look_ahead(task).judges if judge.calls]

@@ -237,6 +237,25 @@ def test_an_estimate_asks_before_going_on_and_the_repeat_continues(cli: Cli, tmp
         assert (ran.code, server.idle().requests) == (0, 16)
 
 
+def test_an_estimate_asks_before_judges_are_paid_and_tells_of_which_tasks_it_is(
+    cli: Cli, tmp_path: Path
+) -> None:
+    path = write_suite(tmp_path)
+    with provider(profile()) as server:
+        assert cli("eval", "suite", path, "--only", "capitals", env=server.env()).code == 0
+        ran = cli("eval", "suite", path, "--estimate", "4", env=server.env())
+        assert (ran.code, "1 of 2 tasks: " in ran.err, "all tasks" in ran.err) == (3, True, False)
+        assert cli("eval", "suite", path, env=server.env()).code == 0
+        assert server.idle().requests == 24
+        assert cli("eval", "suite", path, "--estimate", "4", env=server.env()).code == 0
+        write_suite(tmp_path, SUITE.replace("polite", "kind"))
+        ran = cli("eval", "suite", path, "--estimate", "4", env=server.env())
+        assert (ran.code, server.idle().requests) == (3, 24)
+        assert "judge kind of letters: up to 8 further calls" in ran.err
+        assert cli("eval", "suite", path, "--estimate", "4", "--yes", env=server.env()).code == 0
+        assert server.idle().requests == 32
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
