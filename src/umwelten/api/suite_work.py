@@ -20,14 +20,14 @@ from umwelten.errors import UmweltenError, UsageError, conceal
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.scoring.jury import Jury
 from umwelten.evaluation.suite.baseline import check_baseline, compare_tasks
+from umwelten.evaluation.suite.board import leaderboard_of
 from umwelten.evaluation.suite.plan import PlannedTask, plan_suite
 from umwelten.evaluation.suite.running import RunEnd, TaskEnd, run_suite
+from umwelten.evaluation.suite.shared_notes import SharedNotes
 from umwelten.events import Note, NoteLevel
-from umwelten.phrases import Spelling, Wording, spell
+from umwelten.phrases import Spelling, Wording
 from umwelten.report.comparison.comparison import Comparison
 from umwelten.report.leaderboard_files import check_leaderboard_path, write_leaderboard
-from umwelten.report.queries.leaderboards import leaderboard
-from umwelten.scoring.leaderboard import LeaderboardTask
 from umwelten.user_folders import expand_home
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class SuiteWork:
             with configured.concealing():
                 flags = {**given, "fail_under": _texts(given.get("fail_under")) or None}
                 self.plan = plan_suite(
-                    _read(suite), configured, flags, only=_names(only), spelling=as_argument
+                    _read(suite), configured, flags, only=_texts(only), spelling=as_argument
                 )
                 self._check()
         except UmweltenError as error:
@@ -93,11 +93,7 @@ class SuiteWork:
 
     def _finish(self, compared: Mapping[str, Comparison | None]) -> None:
         plan = self.plan
-        tasks = [
-            LeaderboardTask(name=name, id=id, weight=plan.weights[name], scorers=plan.scorers[name])
-            for name, id in plan.ids.items()
-        ]
-        board = leaderboard(plan.output_dir, plan.name, tasks, plan.gates)
+        board = leaderboard_of(plan)
         comparisons = {task: found for task, found in compared.items() if found is not None}
         self.board = Leaderboard(board, plan.output_dir, comparisons, self._front.errors)
         for path in plan.settings.get("report"):
@@ -111,18 +107,15 @@ class _Front:
 
     def __init__(self, settings: Settings, tell: Observer) -> None:
         self._settings, self._tell = settings, tell
-        self._told: set[str] = set()
+        self._notes = SharedNotes(settings, as_argument)
         self._halt: Callable[[], None] = lambda: None
         self.errors: dict[str, UmweltenError] = {}
         self.thread: Background
 
     def note(self, notes: Sequence[Wording]) -> None:
         """Tell of notes that were not told before: tasks share most of them."""
-        for note in notes:
-            text = self._settings.conceal(spell(note, as_argument))
-            if text not in self._told:
-                self._told.add(text)
-                self._tell(Note(text=text))
+        for text in self._notes.new(notes):
+            self._tell(Note(text=text))
 
     def begin(self, task: PlannedTask, number: int, of: int) -> None:
         if self.thread.stopped is not None:
@@ -193,11 +186,6 @@ def _scorer_table(name: str, given: Any) -> Any:
             f"umwelten.open('SUITE.TASK').score({name}=…).",
         )
     return dict(definition.table)
-
-
-def _names(given: str | Sequence[str]) -> list[str]:
-    """The names of tasks. An empty one is none: it must not stand for all."""
-    return [name.strip() for text in _texts(given) for name in text.split(",")]
 
 
 def _texts(given: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -29,27 +29,28 @@ from umwelten.errors import UmweltenError, UsageError
 from umwelten.evaluation.evaluation import Evaluation
 from umwelten.evaluation.scoring.jury import Jury
 from umwelten.evaluation.suite.baseline import check_baseline, compare_tasks
+from umwelten.evaluation.suite.board import leaderboard_of
 from umwelten.evaluation.suite.plan import PlannedTask, SuitePlan, plan_suite
 from umwelten.evaluation.suite.running import RunEnd, TaskEnd, run_suite
+from umwelten.evaluation.suite.shared_notes import SharedNotes
 from umwelten.events import RunStatus
-from umwelten.phrases import Spelling, Wording, spell
+from umwelten.phrases import Spelling, Wording
 from umwelten.report.comparison.comparison import Comparison
 from umwelten.report.leaderboard_files import check_leaderboard_path, write_leaderboard
-from umwelten.report.queries.leaderboards import leaderboard
 from umwelten.report.queries.overviews import overview
 from umwelten.report.queries.score_overview import score_overview
 from umwelten.report.render.comparison_text import comparison_lines
 from umwelten.report.render.leaderboard_json import leaderboard_json
 from umwelten.report.render.leaderboard_text import leaderboard_lines
 from umwelten.scoring.gate_outcomes import exit_status
-from umwelten.scoring.leaderboard import Leaderboard, LeaderboardTask
+from umwelten.scoring.leaderboard import Leaderboard
 from umwelten.store.reader import Reader
 from umwelten.text.sanitize import safe
 
 
 def suite(path: Path, flags: dict[str, Any]) -> None:
     """Check all tasks, run them, print the leaderboard, and end with the exit status."""
-    only, exit_zero = _names(flags.pop("only")), flags.pop("exit_zero")
+    only, exit_zero = flags.pop("only"), flags.pop("exit_zero")
     baseline, drop = flags.pop("baseline"), flags.pop("max_drop")
     if drop is not None and baseline is None:
         raise UsageError("--max-drop goes with --baseline", "Add --baseline SUITE, or leave it out.")
@@ -91,11 +92,6 @@ def _run(plan: SuitePlan, baseline: str | None, max_drop: float, *, exit_zero: b
     leave(status)
 
 
-def _names(given: Sequence[str]) -> list[str]:
-    """The names of tasks. An empty one is none: a variable that is not set must not stand for all tasks."""
-    return [name.strip() for text in given for name in text.split(",")]
-
-
 class _Front:
     """Runs evaluations with progress."""
 
@@ -104,7 +100,7 @@ class _Front:
         self.spelling: Spelling = as_flag
         self.look = OutputOptions.of(settings, as_json=settings.get("json"), repeats=True)
         self._counter = Counter()
-        self._told: set[str] = set()
+        self._notes = SharedNotes(settings, as_flag)
 
     def tell(self, notes: Sequence[Wording]) -> None:
         """Show notes that were not shown before."""
@@ -113,10 +109,7 @@ class _Front:
 
     def new(self, notes: Sequence[Wording]) -> list[Wording]:
         """Return the notes that were not shown before: tasks share most of them."""
-        texts = [self._settings.conceal(spell(note, as_flag)) for note in notes]
-        found = [text for text in dict.fromkeys(texts) if text not in self._told]
-        self._told.update(found)
-        return [*found]
+        return [*self._notes.new(notes)]
 
     def begin(self, task: PlannedTask, number: int, of: int) -> None:
         text = f"task {number} of {of}: {task.name} ({task.id})"
@@ -170,11 +163,7 @@ def _show(
     for end in ends:
         if not end.is_begun:
             click.echo(f"task {end.task}: not begun", err=True)
-    tasks = [
-        LeaderboardTask(name=name, id=id, weight=plan.weights[name], scorers=plan.scorers[name])
-        for name, id in plan.ids.items()
-    ]
-    board = leaderboard(plan.output_dir, plan.name, tasks, plan.gates)
+    board = leaderboard_of(plan)
     comparisons = {task: found for task, found in compared.items() if found is not None}
     _print(board, comparisons, as_json=plan.settings.get("json"))
     statuses = [_status(task, end, exit_zero=exit_zero) for task, end in zip(plan.tasks, ends, strict=True)]

@@ -102,10 +102,9 @@ def _flat(tables: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[t
 
 def _split(metric: str, place: Wording, tasks: Collection[str]) -> tuple[str | None, str]:
     """The task that a metric begins with, None for one of the suite, and the rest."""
-    fitting = [task for task in tasks if metric.startswith(f"{task}.")]
-    if fitting:
-        task = max(fitting, key=len)
-        return task, metric[len(task) + 1 :]
+    task, dot, rest = metric.partition(".")  # names of tasks have no dot
+    if dot and task in tasks:
+        return task, rest
     before = re.split("[<>=]", metric, maxsplit=1)[0].strip()
     first, dot, _ = before.partition(".")
     if first in OF_SUITE:

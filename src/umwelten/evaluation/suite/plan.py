@@ -139,10 +139,11 @@ def plan_suite(
     """Return the tasks of a suite, checked.
 
     `configured` are the settings of files and environment, over which the suite's file counts, and over that
-    the `flags`, by the options' names. `only`: these tasks alone. `spelling` is how the flags are called.
-    Raises a `UmweltenError` for whatever the user must fix, in whichever task; then nothing is left behind.
+    the `flags`, by the options' names. `only`: these tasks alone; a text may name several, with commas.
+    `spelling` is how the flags are called. Raises a `UmweltenError` for whatever the user must fix, in
+    whichever task; then nothing is left behind.
     """
-    _check_only(only, file)
+    only = _names(only, file)
     configured = configured.with_values(of_all(file.common))
     whole = _with_flags(configured, flags, spelling)
     vendors(whole)  # what is wrong with a provider is no task's fault
@@ -192,13 +193,16 @@ def plan_suite(
     return plan
 
 
-def _check_only(only: Sequence[str], file: SuiteFile) -> None:
-    for name in only:
+def _names(only: Sequence[str], file: SuiteFile) -> list[str]:
+    """The names of tasks. An empty one is none: a variable that is not set must not stand for all tasks."""
+    names = [name.strip() for text in only for name in text.split(",")]
+    for name in names:
         if name not in file.tasks:
             raise UsageError(
                 f"{file.path} has no task {name!r}",
                 sentences(did_you_mean(closest(name, file.tasks)), f"Tasks are {', '.join(file.tasks)}."),
             )
+    return names
 
 
 def _check_flags(flags: Mapping[str, Any], tasks: Sequence[PlannedTask]) -> None:
@@ -296,10 +300,10 @@ def _settings(
     settled: dict[str, Any] = {"id": id, "resume": True, "overwrite": False, "report": (), "fail_under": None}
     if task.scoring.scorers:
         settled |= {"scorers": None, "scorer": None}  # those of a profile
-    values = {name: Value(value=value, source=source) for name, value in settled.items()}
-    for name in ("scorers", "scorer", "fail_under"):
-        if name in values:
-            values[name] = Value(value=None, source=DEFAULT)
+    values = {
+        name: Value(value=value, source=DEFAULT if value is None else source)
+        for name, value in settled.items()
+    }
     if task.scoring.expected is not None:
         values["expected"] = Value(value=task.scoring.expected, source=source)
     settings = msgspec.structs.replace(settings, values={**settings.values, **values}, notes=())
