@@ -123,3 +123,9 @@ def store_ranking(output: Path, found: Ranking | None, id: str = "x.rank") -> Pa
         with ScoreStore.open(output / id) as store:
             store.write_settings({"ranking": msgspec.to_builtins(found)})
     return output / id
+
+
+def damage_ranking(folder: Path) -> None:
+    """Leave something in the place of a stored ranking that is none."""
+    with ScoreStore.open(folder) as store:
+        store.write_settings({"ranking": {"id": folder.name, "board": 3}})

@@ -7,8 +7,9 @@ import io
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
-from tests.rankingkit import contestant, ranking, store_ranking
+from tests.rankingkit import contestant, damage_ranking, ranking, store_ranking
 
 from report.making import CALL_NAMES, MODEL_NAMES, two_models
 from umwelten.cli.terminal_report import plain, report_lines
@@ -43,6 +44,12 @@ def report(format_: str, *folders: Path, short: bool = True) -> str:
     return out.getvalue()
 
 
+def on_a_terminal(folder: Path) -> str:
+    with Reader.open(folder) as reader:
+        lines = report_lines(reader, width=100, style=plain, vendors=VENDORS, short=True, full=False)
+        return "\n".join(lines)
+
+
 def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -61,12 +68,27 @@ def test_a_ranking_is_found_by_its_own_evaluation_and_by_that_of_the_answers(out
     assert found(output / "y.rank")[0].id == "y.rank", "as it is called now"
 
 
-def test_a_ranking_that_cannot_be_read_hides_no_answers(output: Path) -> None:
-    with ScoreStore.open(output / "x.rank") as store:
-        store.write_settings({"ranking": {"id": "x.rank", "board": 3}})
-    assert found(output / "x") == ()
+def test_a_ranking_that_cannot_be_read_hides_no_answers_and_is_named(output: Path) -> None:
+    store_ranking(output, ranking(id="x.best"), id="x.best")
+    damage_ranking(output / "x.rank")
+    assert [one.id for one in found(output / "x")] == ["x.best"]
     with pytest.raises(StoreError, match=r"scores\.db"):
         found(output / "x.rank")
+    said = "Ranking x.rank is left out, for it cannot be read"
+    of_answers = report("markdown", output / "x")
+    assert of_answers.index("## Rankings") < of_answers.index(said) < of_answers.index("### x.best")
+    assert said in report("html", output / "x")
+    assert said in " ".join(on_a_terminal(output / "x").split())
+    values = json.loads(report("json", output / "x"))
+    assert (values["unread_rankings"], len(values["rankings"])) == (["x.rank"], 1)
+    damage_ranking(output / "x.best")
+    assert report("html", output / "x").count('href="#ranking"') == 1
+
+
+def test_what_a_newer_version_adds_to_a_ranking_is_passed_over(output: Path) -> None:
+    with ScoreStore.open(output / "x.rank") as store:
+        store.write_settings({"ranking": msgspec.to_builtins(ranking()) | {"later": [1]}})
+    assert found(output / "x.rank") == found(output / "x") == (ranking(),)
 
 
 def test_markdown_leads_with_a_ranking_and_names_it_where_its_answers_are(output: Path) -> None:
@@ -82,15 +104,10 @@ def test_markdown_leads_with_a_ranking_and_names_it_where_its_answers_are(output
 
 
 def test_a_terminal_shows_the_same(output: Path) -> None:
-    def text(folder: Path) -> str:
-        with Reader.open(folder) as reader:
-            lines = report_lines(reader, width=100, style=plain, vendors=VENDORS, short=True, full=False)
-            return "\n".join(lines)
-
-    own = text(output / "x.rank")
+    own = on_a_terminal(output / "x.rank")
     assert "p:a1 ranks first" in own
     assert "p:a1 − p:a2" in own
-    of_answers = text(output / "x")
+    of_answers = on_a_terminal(output / "x")
     assert "Ranking x.rank" in of_answers
     assert "All of it: the report of x.rank." in of_answers
     assert "p:a1 − p:a2" not in of_answers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rankingkit import ranking, store_ranking
+from tests.rankingkit import damage_ranking, ranking, store_ranking
 
 from accessibility import accessibility_faults
 from report.making import two_models
@@ -24,9 +24,19 @@ def test_a_ranking_is_told_in_words_and_places(tmp_path, serve):
     assert board["rows"][2]["drawn"]["low"] == 0
     assert [pair["told"] for pair in board["differences"]] == [False, True, True]
     of_answers = asked.get("/api/e/x/rankings").json
-    assert of_answers == {"is_ranking": False, "boards": [board], "nothing": None}
+    assert of_answers == {"is_ranking": False, "boards": [board], "nothing": None, "unread": []}
     later = asked.get("/api/e/x.later/rankings").json
     assert later["is_ranking"] and later["boards"] == [] and "No ranking yet" in later["nothing"]
+
+
+def test_a_ranking_that_cannot_be_read_is_told(tmp_path, serve):
+    two_models(tmp_path / "x")
+    damage_ranking(store_ranking(tmp_path, ranking()))
+    asked = serve(tmp_path)
+    own = asked.get("/api/e/x.rank/rankings").json
+    assert own["is_ranking"] and own["boards"] == [] and "scores.db is damaged" in own["nothing"]
+    (line,) = asked.get("/api/e/x/rankings").json["unread"]
+    assert line.startswith("Ranking x.rank is left out, for it cannot be read")
 
 
 def test_the_page_shows_a_ranking(driver, tmp_path, serve):

@@ -23,7 +23,7 @@ from umwelten.report.queries.status import UNFINISHED
 from umwelten.report.queries.stored_failures import failures_by_message
 from umwelten.report.render import schema_section, tools_section
 from umwelten.report.render.ranking_text import ranking_lines
-from umwelten.report.render.ranking_words import NO_RANKING
+from umwelten.report.render.ranking_words import NO_RANKING, unread
 from umwelten.report.render.scores_text import score_lines
 from umwelten.report.render.worker_rows import HEAD as WORKER_HEAD
 from umwelten.report.render.worker_rows import worker_rows
@@ -264,6 +264,10 @@ def _ranking(ranked: ShownRankings, width: int, style: Style) -> Iterator[str]:
 
 
 def _rankings_of(ranked: ShownRankings, width: int, style: Style) -> Iterator[str]:
+    if ranked.unread:
+        yield from _title("Rankings", style)
+    for line in unread(ranked.unread):
+        yield from _hanging(line, min(width, _READABLE), "")
     for ranking in ranked.others:
         yield from _title(f"Ranking {one_line(ranking.id, 80)}", style)
         yield from ranking_lines(ranking, width, short=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from umwelten.report.queries.rankings import shown_rankings
+from umwelten.errors import StoreError
+from umwelten.report.queries.rankings import made_to_rank, shown_rankings
 from umwelten.report.render import ranking_words as words
 from umwelten.report.render.ranking_drawing import DrawnInterval, PointsScale
 from umwelten.scoring.ranking.ranking import RankedContestant, Ranking
@@ -55,21 +56,30 @@ class ShownBoard(FrozenStruct):
 
 
 class ShownBoards(FrozenStruct):
-    """The rankings of an evaluation. `nothing` says why there is none in one that was made to rank."""
+    """The rankings of an evaluation. `nothing` says why there is none in one that was made to rank; `unread`
+    are sentences about rankings of its answers that cannot be read.
+    """
 
     is_ranking: bool
     boards: tuple[ShownBoard, ...]
     nothing: str | None
+    unread: tuple[str, ...] = ()
 
 
 def shown_boards(reader: Reader) -> ShownBoards:
     """Return the ranking of an evaluation that was made to rank, or the rankings of its answers."""
-    found = shown_rankings(reader)
+    try:
+        found = shown_rankings(reader)
+    except StoreError as error:
+        if not made_to_rank(reader):
+            raise
+        return ShownBoards(is_ranking=True, boards=(), nothing=error.message)
     own = (found.own,) if found.own is not None else ()
     return ShownBoards(
         is_ranking=found.is_ranking,
         boards=tuple(map(_board, own or found.others)),
         nothing=words.NO_RANKING if found.is_ranking and not own else None,
+        unread=tuple(words.unread(found.unread)),
     )
 
 

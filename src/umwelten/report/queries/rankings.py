@@ -9,7 +9,7 @@ import msgspec
 from umwelten.errors import StoreError
 from umwelten.scoring.ranking.ranking import Ranking
 from umwelten.store.database import store_errors
-from umwelten.store.derived import RANK, owner
+from umwelten.store.derived import RANK, owner, stored_derived
 from umwelten.store.reader import Reader
 from umwelten.store.scores.reader import ScoreReader, has_scores
 from umwelten.store.scores.tables import SCORES
@@ -23,20 +23,28 @@ class ShownRankings(FrozenStruct):
     """The rankings that the report of an evaluation shows.
 
     `is_ranking`: the evaluation was made to rank; then `own` is what came of it, `None` for nothing yet. Of
-    any other evaluation `others` are the rankings of its answers.
+    any other evaluation `others` are the rankings of its answers, `unread` the ids of those that cannot be
+    read: a report of the answers is made without them, and says so.
     """
 
     is_ranking: bool
     own: Ranking | None
-    others: tuple[Ranking, ...]
+    others: tuple[Ranking, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def shown_rankings(reader: Reader) -> ShownRankings:
     """Return what the report of an evaluation shows. Raises StoreError if its own ranking cannot be read."""
     own = own_ranking(reader)
+    if own is not None or made_to_rank(reader):
+        return ShownRankings(is_ranking=True, own=own)
+    return _others(reader.folder)
+
+
+def made_to_rank(reader: Reader) -> bool:
+    """Return whether the settings of an evaluation say that it was made to rank."""
     derived = reader.spec().derived
-    is_ranking = own is not None or (derived is not None and derived.role == RANK)
-    return ShownRankings(is_ranking=is_ranking, own=own, others=() if is_ranking else others(reader))
+    return derived is not None and derived.role == RANK
 
 
 def rankings(reader: Reader) -> tuple[Ranking, ...]:
@@ -54,18 +62,29 @@ def own_ranking(reader: Reader) -> Ranking | None:
     return _stored(reader.folder)
 
 
-def others(reader: Reader) -> tuple[Ranking, ...]:
-    """Return the rankings that belong to the evaluation and are named after it, by their names."""
-    found = []
-    start = f"{reader.folder.name}."
+def _others(evaluation: Path) -> ShownRankings:
+    """Return the rankings that belong to an evaluation and are named after it, by their names."""
+    found, unread = [], []
+    start = f"{evaluation.name}."
     # The other folders are not touched: a report of many evaluations looks for the rankings of each.
-    for folder in sorted(other for other in reader.folder.parent.iterdir() if other.name.startswith(start)):
-        try:
-            if has_scores(folder) and owner(folder) == reader.folder:
-                found.append(_stored(folder))
-        except StoreError:
+    for folder in sorted(other for other in evaluation.parent.iterdir() if other.name.startswith(start)):
+        if not has_scores(folder) or owner(folder) != evaluation:
             continue
-    return tuple(ranking for ranking in found if ranking is not None)
+        try:
+            found.append(_stored(folder))
+        except StoreError:
+            # Scores of a judge's own calls are no ranking.
+            unread += [folder.name] * _is_made_to_rank(folder)
+    made = tuple(ranking for ranking in found if ranking is not None)
+    return ShownRankings(is_ranking=False, own=None, others=made, unread=tuple(unread))
+
+
+def _is_made_to_rank(folder: Path) -> bool:
+    try:
+        derived = stored_derived(folder)
+    except StoreError:  # removed meanwhile
+        return False
+    return derived is not None and derived.role == RANK
 
 
 def _stored(folder: Path) -> Ranking | None:

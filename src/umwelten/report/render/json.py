@@ -118,7 +118,8 @@ were ranked has "rankings", a list of these:
      "length": null or {"points", "low", "high", "before": [points, …]},
      "cycles": null or {"count", "triples", "expected"}, "groups": [[contestant, …], …], "notes": [text, …]}
 
-What they mean is said in `scoring.ranking.ranking`.
+What they mean is said in `scoring.ranking.ranking`. "unread_rankings", a list of ids, is there if some cannot
+be read.
 
 Of several evaluations: {"evaluations": [the object above, …]}. A short report has no "results".
 
@@ -188,6 +189,8 @@ def render_json(reader: Reader, out: TextIO, *, short: bool = False, full: bool 
             out.write(f',\n"ranking": {_dump(ranked.own)}')
         if ranked.others:
             _write_list(out, "rankings", map(_dump, ranked.others))
+        if ranked.unread:
+            out.write(f',\n"unread_rankings": {_dump(ranked.unread)}')
         out.write("}\n")
 
 

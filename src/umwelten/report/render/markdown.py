@@ -58,7 +58,7 @@ def render_markdown(
         _settings(reader, overview, out, short=short)
         _summary(overview, out, vendors)
         _models(overview, out)
-        write_rankings_of(ranked.others, out)
+        write_rankings_of(ranked, out)
         write_scores(reader, overview, out, short=short)
         _time(overview, out)
         tools_section.write_markdown(overview, out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from umwelten.report.queries.rankings import ShownRankings
@@ -43,11 +43,13 @@ def _whole(ranking: Ranking, out: TextIO) -> None:
     out.write("".join([*lines, "\n"]) if lines else "")
 
 
-def write_rankings_of(rankings: Sequence[Ranking], out: TextIO) -> None:
+def write_rankings_of(found: ShownRankings, out: TextIO) -> None:
     """Write what there is to know of the rankings of an evaluation's answers, and where the rest is."""
-    if rankings:
+    if found.others or found.unread:
         out.write("## Rankings\n\n")
-    for ranking in rankings:
+    for line in words.unread(found.unread):
+        out.write(f"{cell(line, _LONGEST)}\n\n")
+    for ranking in found.others:
         out.write(f"### {cell(ranking.id)}\n\n")
         _sentences(ranking, out)
         if ranking.board:

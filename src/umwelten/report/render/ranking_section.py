@@ -23,12 +23,14 @@ _MOST = 40
 
 def as_html(found: ShownRankings, *, of: str = "") -> Iterator[str]:
     """Yield the pieces of the section. `of`: the evaluation's id, where there are several."""
-    if of and (found.is_ranking or found.others):
+    if of and (found.is_ranking or found.others or found.unread):
         yield f'<h3 class="of">{text(of)}</h3>\n'
     if found.own is not None:
         yield from _whole(found.own)
     elif found.is_ranking:
         yield f"<p>{text(words.NO_RANKING)}</p>\n"
+    for line in words.unread(found.unread):
+        yield f"<p>{text(line)}</p>\n"
     for ranking in found.others:
         yield from _pointer(ranking)
 

@@ -27,6 +27,7 @@ _NAME = 60
 """Characters of a name in a sentence; tables have all of it."""
 _NAMES = 4
 """Names in a sentence, of more the first and how many there are."""
+_LONGEST_ID = 200
 _NOTE = 1_000
 """Characters of a note, which may name several contestants."""
 
@@ -37,6 +38,13 @@ CAPTION = (
 )
 NO_RANKING = "No ranking yet: it is made when its run ends. Repeat the command, which goes on where it was."
 """What is said of an evaluation that was made to rank and has no ranking."""
+
+
+def unread(ids: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each ranking that cannot be read."""
+    for id_ in ids:
+        name = one_line(id_, _LONGEST_ID)
+        yield f"Ranking {name} is left out, for it cannot be read: asking for the report of {name} says why."
 
 
 # --- sentences -------------------------------------------------------------------------------------------

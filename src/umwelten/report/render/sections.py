@@ -86,7 +86,7 @@ def all_of(
 def _header(parts: Sequence[ReportSection], short: bool) -> str:
     ranked = all(part.rankings.is_ranking for part in parts)
     links = [
-        ("ranking", "Ranking", any(part.rankings.is_ranking or part.rankings.others for part in parts)),
+        ("ranking", "Ranking", any(_has_rankings(part) for part in parts)),
         ("models", _MODELS[ranked], True),
         ("answers", "Answers", not short),
         ("scores", "Scores", any(part.scores for part in parts)),
@@ -124,6 +124,11 @@ def _recommendations(parts: Sequence[ReportSection]) -> str:
         picks_section.left_out(part.overview, of=name) for part, name in zip(parts, names, strict=True)
     )
     return f'<section id="choice"><ul class="picks">{cards}</ul>\n{left}</section>\n' if cards else ""
+
+
+def _has_rankings(part: ReportSection) -> bool:
+    found = part.rankings
+    return bool(found.is_ranking or found.others or found.unread)
 
 
 def _rankings(parts: Sequence[ReportSection]) -> Iterator[str]:

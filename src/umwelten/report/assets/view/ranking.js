@@ -49,7 +49,7 @@ function whole(one) {
 }
 
 export function drawRankings(place, found) {
-  place.hidden = !found.is_ranking && !found.boards.length;
+  place.hidden = !found.is_ranking && !found.boards.length && !found.unread.length;
   if (place.hidden) return;
   const shown = found.boards.map((one) => [
     found.is_ranking ? null : element("h3", {}, element("a", { href: address("evaluation", one.id) }, name(one.id))),
@@ -58,5 +58,5 @@ export function drawRankings(place, found) {
     one.rows.length ? board(one) : null,
     found.is_ranking ? whole(one) : null,
   ]);
-  fill(place, element("h2", { id: "ranking" }, found.is_ranking ? "Ranking" : "Rankings"), found.nothing ? element("p", {}, found.nothing) : null, ...shown.flat(3));
+  fill(place, element("h2", { id: "ranking" }, found.is_ranking ? "Ranking" : "Rankings"), found.nothing ? element("p", {}, visible(found.nothing)) : null, ...found.unread.map((line) => element("p", {}, visible(line))), ...shown.flat(3));
 }
