@@ -14,9 +14,10 @@ import termios
 import msgspec
 import pytest
 from rich.cells import cell_len
+from tests.rankingkit import ranking, store_ranking
 
 from provider import clean_environment
-from report.making import FLASH, GEMMA, NOON, Done, answer, change, failure, opened, spec, work
+from report.making import FLASH, GEMMA, NOON, Done, answer, change, failure, opened, spec, two_models, work
 from umwelten.cli.call_table import call_lines
 from umwelten.cli.evaluation_list import list_lines
 from umwelten.cli.terminal_report import plain, report_lines
@@ -130,6 +131,14 @@ def test_ids_are_cut_last_for_they_are_typed_again(wide):
     assert row.id in list(list_lines([row], 80))[1]
     row = msgspec.structs.replace(row, status="interrupted", calls=80_000, cost_usd=0.000123)
     assert max(map(len, list_lines([row], 80))) <= 80
+
+
+def test_a_ranking_is_listed_as_one(tmp_path):
+    two_models(tmp_path / "x")
+    store_ranking(tmp_path, ranking())
+    _, answers, ranked = list_lines(list_evaluations(tmp_path), 120)
+    assert "  batch  " in answers
+    assert "  ranking  " in ranked
 
 
 def test_long_output_goes_through_the_pager_and_none_where_it_is_not_wanted(wide):

@@ -9,12 +9,14 @@ import msgspec
 from umwelten.cli.table_layout import cut, fitted_table
 from umwelten.report.queries.listing import DAMAGED, ListedEvaluation, depths
 from umwelten.report.status_words import status_text
+from umwelten.store.derived import JUDGE, RANK
 from umwelten.text import formatting
 from umwelten.text.sanitize import one_line
 
 _WIDE, _NARROW = 100, 72
 """From so many columns on, there is room for the year and the type; and for the cost."""
 _INDENT = "  "
+_ROLES = {JUDGE: "judge", RANK: "ranking"}
 
 
 def list_lines(rows: Sequence[ListedEvaluation], width: int) -> Iterator[str]:
@@ -45,7 +47,12 @@ def _cells(row: ListedEvaluation, depth: int, *, wide: bool) -> list[str]:
     pending = max(row.calls - row.done - row.failed, 0)
     status = status_text(row.status, failed=row.failed, pending=pending)
     calls = f"{row.done:,}/{row.calls:,}"
-    return [id_, started, *([row.type or ""] if wide else []), status, calls, cost, _models(row)]
+    return [id_, started, *([_type(row)] if wide else []), status, calls, cost, _models(row)]
+
+
+def _type(row: ListedEvaluation) -> str:
+    """What it was made for, where it belongs to another one: all of those are batches."""
+    return _ROLES.get(row.derived.role, row.type or "") if row.derived else row.type or ""
 
 
 def _models(row: ListedEvaluation) -> str:
