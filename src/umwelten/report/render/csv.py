@@ -39,10 +39,11 @@ def render_csv(
     for reader in readers:
         with overviews.snapshot(reader):
             for row, values in tabular.rows(reader, shape, short=short):
-                writer.writerow([*_cells(row), *map(_field, values)])
+                writer.writerow([*csv_cells(row), *map(_field, values)])
 
 
-def _cells(row: Iterable[object]) -> Iterable[object]:
+def csv_cells(row: Iterable[object]) -> Iterable[object]:
+    """Return values as a row of CSV: texts that no spreadsheet computes, numbers written out."""
     return [harmless(value) if isinstance(value, str) else _number(value) for value in row]
 
 

@@ -11,7 +11,7 @@ import csv
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, TextIO
 
-from umwelten.report.render.csv import BOM, harmless
+from umwelten.report.render.csv import BOM, csv_cells, harmless
 from umwelten.report.render.parquet import parquet_modules
 from umwelten.scoring.leaderboard import Leaderboard, TaskValue
 
@@ -38,7 +38,7 @@ def write_csv(board: Leaderboard, out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(map(harmless, columns(board)))
     for row in rows(board):
-        writer.writerow([harmless(value) if isinstance(value, str) else _number(value) for value in row])
+        writer.writerow(csv_cells(row))
 
 
 def write_parquet(board: Leaderboard, out: BinaryIO) -> None:
@@ -77,10 +77,3 @@ def rows(board: Leaderboard) -> Iterator[list[object]]:
 
 def _of_task(value: TaskValue | None) -> list[object]:
     return [None if value is None else getattr(value, name) for name in _OF_TASK]
-
-
-def _number(value: object) -> object:
-    """Costs of a millionth of a dollar are written out, not as `1e-06`; unknown is empty."""
-    if isinstance(value, float):
-        return format(value, ".9f").rstrip("0").rstrip(".")
-    return "" if value is None else value
