@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -99,6 +101,17 @@ def test_every_ranking_says_the_new_name_of_an_evaluation(tmp_path: Path) -> Non
         AnswerPlace(call=call.first.call, evaluation="w") for call in calls
     ]
     assert all(call.succeeded and call.text for call in calls)
+
+
+def test_a_verdict_on_what_names_no_two_answers_counts_for_none(tmp_path: Path) -> None:
+    evaluate(tmp_path / "x")
+    ranking = rank(tmp_path / "x")
+    with Reader.open(ranking) as reader:
+        before = list(pair_calls(reader))
+    with closing(sqlite3.connect(ranking / "evaluation.db")) as connection, connection:
+        connection.execute("UPDATE inputs SET part = 'pair 1' WHERE id = (SELECT max(id) FROM inputs)")
+    with Reader.open(ranking) as reader:
+        assert list(pair_calls(reader)) == before[:-1] != []
 
 
 def test_nothing_changes_where_a_ranking_is_at_work_or_a_name_is_taken(
