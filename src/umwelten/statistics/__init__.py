@@ -16,13 +16,6 @@ formula and where it is from. Three rules hold for all of them:
 
 from umwelten.statistics.agreement import Kappa, cohens_kappa, krippendorffs_alpha
 from umwelten.statistics.bootstrap import bootstrap_strengths
-from umwelten.statistics.bradley_terry import (
-    Strength,
-    StrengthDifference,
-    Strengths,
-    bradley_terry,
-    clustered_strengths,
-)
 from umwelten.statistics.comparisons import Comparison, Disconnected
 from umwelten.statistics.correlation import spearman
 from umwelten.statistics.intervals import Interval, wilson
@@ -31,6 +24,13 @@ from umwelten.statistics.paired_likelihood import CovariateUndetermined
 from umwelten.statistics.paired_tests import Difference, McNemar, holm, mcnemar, paired_difference
 from umwelten.statistics.pass_rates import PassRate, mean_pass_all_k, mean_pass_at_k, pass_all_k, pass_at_k
 from umwelten.statistics.power import detectable_difference, files_needed
+from umwelten.statistics.strengths import (
+    Strength,
+    StrengthDifference,
+    Strengths,
+    bradley_terry,
+    clustered_strengths,
+)
 
 __all__ = [
     "Comparison",

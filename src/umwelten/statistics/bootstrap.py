@@ -9,10 +9,10 @@ from operator import mul
 from typing import TypeVar
 
 from umwelten.statistics import arguments
-from umwelten.statistics.bradley_terry import anchors_of, dominance_of
 from umwelten.statistics.comparisons import Comparison, Gathered, check_connected, gather
 from umwelten.statistics.connectivity import connected_components
 from umwelten.statistics.paired_likelihood import PairTotals, maximise
+from umwelten.statistics.strengths import anchors_of, dominance_of
 
 Name = TypeVar("Name", bound=Hashable)
 
