@@ -35,6 +35,7 @@ BETWEEN = (0.1, 0.4)
 RANKED = (-1.0, -0.4, 0.0, 0.5, 1.2)
 """The mean quality of each model's answers, in log odds."""
 RANKED_FILES = (5, 20, 50, 100)
+EQUAL_FILES = (2, 3, 4, 5, 6, 10, 20)
 OF_ANSWERS = 1.5
 """The spread of answers around it."""
 

@@ -58,9 +58,9 @@ class LeaderboardRow(FrozenStruct):
     """A model: its value in each task by the task's name (missing: it lacks that task) and their mean.
 
     `mean` is weighted, `None` where a task of any weight lacks a value: `missing` names those tasks. `low`
-    and `high` are the ends of its interval, `se` its error, all of tasks taken as independent. `cost_usd` is
-    that of all its answers, `None` where no call's is known, `unpriced` the number of calls whose cost is
-    unknown, `p50_s` the median time of all its answers.
+    and `high` are the ends of its interval, `se` its error, wider where tasks ask about the same inputs.
+    `cost_usd` is that of all its answers, `None` where no call's is known, `unpriced` the number of calls
+    whose cost is unknown, `p50_s` the median time of all its answers.
     """
 
     model: str
