@@ -266,6 +266,7 @@ def test_an_estimate_asks_before_judges_are_paid_and_tells_of_which_tasks_it_is(
         ("openai:judge", "openrouter:judge", "OPENROUTER_API_KEY"),
         ('"openai:b"', '"opnai:b"', "line 3, [suite]: 'opnai' in 'opnai:b' is not a known provider"),
         ('"contains" }', '"contains", expected = "It" }', "scorer 'right': expected: 'It' names no"),
+        ('"nightly"', f'"{"n" * 115}"', "line 13, [tasks.letters]: 'nnn"),
         ('"{{row.country}}"', '"data/gold.csv"', "a column 'expected', and suites/data/gold.csv has"),
     ],
 )

@@ -24,7 +24,7 @@ from umwelten.evaluation.engine_choice import (
     read_engine,
 )
 from umwelten.evaluation.preflight import note_addresses, note_prices
-from umwelten.evaluation.spec import EvaluationSpec, Output, stored_spec
+from umwelten.evaluation.spec import EvaluationSpec, Output, check_id, stored_spec
 from umwelten.inputs.added_values import AddedValues
 from umwelten.inputs.content import Content, InputChanged
 from umwelten.inputs.reader import read
@@ -227,9 +227,9 @@ def _changed(name: str, lines: Sequence[str]) -> UsageError:
 def place_of(folder: Path, name: str) -> Derived | None:
     """Return what is stored where the verdicts of a judge belong, `None` if nothing is.
 
-    Errors: `UsageError` if that is another evaluation.
+    Errors: `UsageError` if that is another evaluation, or the name is too long for one.
     """
-    verdicts = folder.with_name(f"{folder.name}.{name}")
+    verdicts = folder.with_name(check_id(f"{folder.name}.{name}"))
     if not has_database(verdicts):
         return None
     try:
