@@ -22,6 +22,7 @@ DAMAGE = {
     "kind": "UPDATE scores SET value = NULL, unscored = 'odd'",
     "definition": "UPDATE scorers SET definition = '[1]'",
     "gates": """UPDATE settings SET value = '[{"x": 1}]' WHERE name = 'gates'""",
+    "judges": """INSERT INTO settings (name, value) VALUES ('judges', '{"right": {"cost_nusd": 3}}')""",
 }
 
 

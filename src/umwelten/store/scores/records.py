@@ -95,13 +95,23 @@ class _StoredGate(FrozenStruct):
     model: str | None = None
 
 
+class _StoredJudge(FrozenStruct):
+    """What is kept of the judge of a scorer."""
+
+    cost_nusd: int | None
+    unpriced: int
+    pending: int
+    figures: dict[str, Any]
+    check: dict[str, Any] | None = None
+
+
 SETTING_TYPES: Mapping[str, Any] = {
     "expected": str,
     "cluster": str,
     "failed_as_zero": bool,
     "of_repeats": OfRepeats,
     "gates": list[_StoredGate],
-    "judges": dict[str, Any],
+    "judges": dict[str, _StoredJudge],
     "ranking": dict[str, Any],
 }
 """What the settings of a scored evaluation are, as JSON."""
