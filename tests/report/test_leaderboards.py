@@ -64,6 +64,15 @@ def test_unknown_costs_are_no_zeros(two: Path) -> None:
     assert "the cost of 4 calls is not known" in text
 
 
+def test_judges_of_whom_no_cost_is_kept_are_named(two: Path) -> None:
+    with closing(sqlite3.connect(two / "nightly.letters" / "scores.db")) as database:
+        assert database.execute("UPDATE scorers SET judge = 'nightly.letters.right'").rowcount
+        database.commit()
+    found = board(two, "capitals", "letters")
+    assert found.tasks[1].judged_usd is None
+    assert found.notes == ("task letters: what the judges of right cost is not known yet",)
+
+
 def test_equal_means_share_a_place(tmp_path: Path) -> None:
     make_task(tmp_path, "one", {"p:a": "rw", "p:b": "rw", "p:c": "ww"})
     found = board(tmp_path, "one")

@@ -129,9 +129,10 @@ def _read(
     by_scorer = {} if columns is None else columns.by_scorer
     weighted = [scorer.name for scorer in scorers if scorer.weight > 0]
     leading = TOTAL if TOTAL in by_scorer else weighted[0] if weighted else None
-    judged = _judged(scores)
-    usd, unpriced = judged or (None, 0)
+    usd, unpriced, untold = _judged(scores)
     notes = [] if scorers else [f"task {task.name} was never scored"]
+    if untold:
+        notes.append(f"task {task.name}: what the judges of {', '.join(untold)} cost is not known yet")
     if others := ", ".join(scorer.name for scorer in stored if scorer not in scorers):
         notes.append(f"task {task.name} has other scores, which do not count: {others}")
     if scorers and leading is None:
@@ -153,14 +154,19 @@ def _read(
     )
 
 
-def _judged(scores: ScoreReader) -> tuple[float | None, int] | None:
-    """What the judges of a task cost, and the calls of unknown cost; None: it has none."""
+def _judged(scores: ScoreReader) -> tuple[float | None, int, list[str]]:
+    """What the judges of a task cost, the calls of unknown cost, and the scorers of which no cost was kept:
+    their judges were interrupted.
+    """
     kept = scores.settings().get("judges") or {}
-    found = [kept[scorer.name] for scorer in scores.scorers() if scorer.judge and scorer.name in kept]
-    if not found:
-        return None
+    judged = [scorer.name for scorer in scores.scorers() if scorer.judge]
+    found = [kept[name] for name in judged if name in kept]
     known = [one["cost_nusd"] for one in found if one["cost_nusd"] is not None]
-    return stats.usd(sum(known) if known else None), sum(one["unpriced"] for one in found)
+    return (
+        stats.usd(sum(known) if known else None),
+        sum(one["unpriced"] for one in found),
+        [name for name in judged if name not in kept],
+    )
 
 
 def _asked(
