@@ -31,7 +31,7 @@ def ranking_steps(evaluation: Evaluation) -> dict[str, str]:
 def suite_steps(name: str, output_dir: Path) -> dict[str, str]:
     """Return the command that lists the tasks of a suite, whose names all others take."""
     where = [] if output_dir == Path("output") else ["--output-dir", str(output_dir)]
-    return {"tasks": shlex.join(["umwelten", "eval", "show", name, *where])}
+    return {"tasks": shlex.join(["umwelten", "eval", "list", f"{name}.*", *where])}
 
 
 def print_steps(steps: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def test_a_suite_asks_scores_and_judges_once_and_a_repeat_asks_nothing(cli: Cli,
         ]
         again = cli("eval", "suite", path, "--json", env=server.env())
         assert (again.code, server.idle().requests) == (0, 24)
+        step = again.err.rpartition("  tasks  umwelten ")[2]
+        assert "nightly.letters" in cli(*shlex.split(step), env=server.env()).out
+        further = ("-m", "openai:a,openai:b,openai:c", "--dry-run", "--json")
+        plan = json.loads(cli("eval", "suite", path, *further, env=server.env()).out)
+        assert (plan["calls"], plan["judge_calls"]) == (8, 4)  # verdicts that are there are not asked again
     board = json.loads(again.out)
     assert [(row["model"], row["mean"]) for row in board["rows"]] == [
         ("openai:a", 0.8125),
@@ -149,6 +155,21 @@ def test_a_limit_of_costs_is_one_for_all_and_leaves_the_rest_unbegun(cli: Cli, t
         assert sum(map(spent_nusd, folders)) <= limit_nusd
         ran = cli(*limited, "1", env=server.env())
         assert (ran.code, server.idle().requests) == (0, 24)
+
+
+def test_judges_may_spend_what_answers_of_all_tasks_leave(cli: Cli, tmp_path: Path) -> None:
+    path = write_suite(tmp_path)
+    output = {"a": 100, "b": 100, "judge": 1}  # all answers cost four times what a verdict may
+    rows = [f'[prices."openai:{model}"]\ninput = 1\noutput = {usd}\n' for model, usd in output.items()]
+    (tmp_path / "umwelten.toml").write_text("".join(rows))
+    folders = [tmp_path / "output" / f"nightly.{name}" for name in ("capitals", "letters", "letters.polite")]
+    limited = ("eval", "suite", path, "--max-tokens", "20", "--retries", "0", "--max-cost")
+    with provider(profile(Rule(model="judge", behaviour=Behaviour(fault=500)))) as server:
+        assert cli(*limited, "1", env=server.env()).code == 1
+        asked, spent = server.idle().requests, sum(map(spent_nusd, folders[:2]))
+        server.use(profile())
+        ran = cli(*limited, f"{(spent + 1_000) / NANO:.9f}", env=server.env())
+        assert (ran.code, server.idle().requests, spent_nusd(folders[2])) == (3, asked, 0)
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("fail", 4), ("cannot_tell", 1)])

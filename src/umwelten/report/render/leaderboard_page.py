@@ -40,8 +40,8 @@ _WORDS = {
     "value of a task": "The mean over its files of the total, which is of all its scorers by weight, or of "
     "the only one with a weight. From 0 to 1.",
     "mean": "That of the tasks by weight. A model that lacks the value of a task has none, and stands below.",
-    "interval": "Where the true value would lie, at the level over the column. Tasks are taken as "
-    "independent. Where intervals overlap, the order may be chance.",
+    "interval": "Where the true value would lie, at the level over the column. It is wider where "
+    "tasks ask about the same inputs. Where intervals overlap, the order may be chance.",
     "bracket": "What a value could come to if all answers without a score were 0, and if all were 1.",
     "cost": "Of a model's answers to all tasks. What is not known is never counted as 0: +? says that it is "
     "more. What judges cost is apart.",
