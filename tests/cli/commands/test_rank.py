@@ -65,6 +65,13 @@ def test_a_judge_that_takes_the_first_seat_ranks_nobody_and_is_called_unable(
     ran = cli("eval", "rank", "x", *JUDGE, env=server.env())
     assert "flipped on 60 of 60: this judge cannot tell these answers apart" in ran.out
     assert len(server.asks) == 120, "nothing is asked twice"
+    answered({name: [f"{name}{n}" for n in range(20)] for name in "cba"}, id="reversed")
+    ran = cli("eval", "rank", "reversed", *JUDGE, "--json", env=server.env())
+    same = ("rank", "points", "low", "high", "wins", "ties", "losses")
+    by_name = board(ran.out)["by_name"]
+    assert by_name.keys() == found["by_name"].keys()
+    for name, line in found["by_name"].items():
+        assert {key: by_name[name][key] for key in same} == {key: line[key] for key in same}
 
 
 def test_a_judge_sees_the_question_and_two_answers_in_frames_and_no_model(
